@@ -1,0 +1,9 @@
+//! The four, each joining a policy to a store and counting what happened. Never formats for a user and never reads time.
+
+pub mod breaker;
+pub mod bulkhead;
+pub mod cache;
+pub mod life;
+pub mod limiter;
+pub mod registry;
+pub mod tally;

@@ -1,0 +1,223 @@
+//! Name → primitive, over all threads of the process. Owns identity, mismatch and the end of a name. Never calls a primitive's
+//! hot path.
+
+use super::breaker::{Breaker, BreakerConfig};
+use super::bulkhead::{Bulkhead, BulkheadConfig};
+use super::cache::{Cache, CacheConfig};
+use super::life::Life;
+use super::limiter::{Limiter, LimiterConfig};
+use crate::clock::Nanos;
+use crate::error::{Code, Fault};
+use crate::store::fingerprint::random_word;
+use crate::store::generations::Generations;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// What happens when a name is opened again with other options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnMismatch {
+    /// A fault that says what differs.
+    Throw,
+    /// A fresh primitive takes the name; handles of the old one keep the old one.
+    Replace,
+}
+
+/// What a primitive is known by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Namespace, maybe empty.
+    pub prefix: String,
+    /// Its kind: a limiter and a breaker may share a name.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+}
+
+/// A primitive of any kind.
+#[derive(Clone)]
+enum Any {
+    Limiter(Arc<Limiter>),
+    Breaker(Arc<Breaker>),
+    Bulkhead(Arc<Bulkhead>),
+    Cache(Arc<Cache>),
+}
+
+/// What the registry has to know of a kind.
+pub trait Kind: Sized {
+    /// What it is made of.
+    type Config: Clone + PartialEq + Serialize;
+    /// Its name, as in a snapshot.
+    const NAME: &'static str;
+    /// Make one.
+    fn make(config: Self::Config, generations: &Arc<dyn Generations>) -> Result<Self, Fault>;
+    /// What it was made of.
+    fn config(&self) -> &Self::Config;
+    /// Whether it is open.
+    fn life(&self) -> &Life;
+    #[doc(hidden)]
+    fn into_any(this: Arc<Self>) -> AnyKind;
+    #[doc(hidden)]
+    fn of_any(any: &AnyKind) -> Option<Arc<Self>>;
+}
+
+/// A primitive of any kind, opaque outside of the registry.
+#[derive(Clone)]
+pub struct AnyKind(Any);
+
+macro_rules! kind {
+    ($kind:ident, $config:ident, $name:literal, |$made_of:ident, $generations:ident| $make:expr) => {
+        impl Kind for $kind {
+            type Config = $config;
+            const NAME: &'static str = $name;
+
+            fn make($made_of: $config, $generations: &Arc<dyn Generations>) -> Result<Self, Fault> {
+                $make
+            }
+
+            fn config(&self) -> &$config {
+                self.config()
+            }
+
+            fn life(&self) -> &Life {
+                self.life()
+            }
+
+            fn into_any(this: Arc<Self>) -> AnyKind {
+                AnyKind(Any::$kind(this))
+            }
+
+            fn of_any(any: &AnyKind) -> Option<Arc<Self>> {
+                match &any.0 {
+                    Any::$kind(this) => Some(this.clone()),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+kind!(Limiter, LimiterConfig, "limiter", |config, _generations| Limiter::new(config));
+kind!(Breaker, BreakerConfig, "breaker", |config, _generations| Ok(Breaker::new(config, random_word())));
+kind!(Bulkhead, BulkheadConfig, "bulkhead", |config, _generations| Ok(Bulkhead::new(config)));
+kind!(Cache, CacheConfig, "cache", |config, generations| Ok(Cache::new(config, generations.clone())));
+
+/// Every primitive that has a name.
+pub struct Registry {
+    names: DashMap<Identity, AnyKind>,
+    generations: Arc<dyn Generations>,
+}
+
+impl Registry {
+    /// No names yet.
+    pub fn new(generations: Arc<dyn Generations>) -> Self {
+        Registry { names: DashMap::new(), generations }
+    }
+
+    /// The primitive of this name, made now if there is none.
+    pub fn open<K: Kind>(
+        &self,
+        prefix: &str,
+        name: &str,
+        config: K::Config,
+        on_mismatch: OnMismatch,
+    ) -> Result<Arc<K>, Fault> {
+        let identity = Identity { prefix: prefix.to_owned(), kind: K::NAME, name: name.to_owned() };
+        let opened = match self.names.entry(identity) {
+            Entry::Vacant(place) => {
+                let made = Arc::new(K::make(config, &self.generations)?);
+                place.insert(K::into_any(made.clone()));
+                made
+            }
+            Entry::Occupied(mut place) => {
+                let present = K::of_any(place.get())
+                    .ok_or_else(|| Fault::new(Code::Internal, "a name is held by a primitive of another kind"))?;
+                if *present.config() == config {
+                    present
+                } else if on_mismatch == OnMismatch::Throw {
+                    return Err(Fault::new(
+                        Code::Mismatch,
+                        format!(
+                            "the {} \"{name}\" is open with other options: {}; open it with the same ones, under another \
+                             name, or with `onMismatch: 'replace'`",
+                            K::NAME,
+                            differences(present.config(), &config)
+                        ),
+                    ));
+                } else {
+                    let made = Arc::new(K::make(config, &self.generations)?);
+                    place.insert(K::into_any(made.clone()));
+                    made
+                }
+            }
+        };
+        opened.life().open();
+        Ok(opened)
+    }
+
+    /// One who had it open lets go; the last one ends the name.
+    pub fn release<K: Kind>(&self, prefix: &str, name: &str, primitive: &Arc<K>) {
+        if primitive.life().release() {
+            self.dispose(prefix, name, primitive);
+        }
+    }
+
+    /// End the primitive, and its name if no other has taken it since.
+    pub fn dispose<K: Kind>(&self, prefix: &str, name: &str, primitive: &Arc<K>) {
+        primitive.life().end();
+        let identity = Identity { prefix: prefix.to_owned(), kind: K::NAME, name: name.to_owned() };
+        self.names
+            .remove_if(&identity, |_, any| K::of_any(any).is_some_and(|present| Arc::ptr_eq(&present, primitive)));
+    }
+
+    /// End every primitive.
+    pub fn close(&self) {
+        self.names.retain(|_, any| {
+            match &any.0 {
+                Any::Limiter(this) => this.life().end(),
+                Any::Breaker(this) => this.life().end(),
+                Any::Bulkhead(this) => this.life().end(),
+                Any::Cache(this) => this.life().end(),
+            }
+            false
+        });
+    }
+
+    /// Configuration, state and counters of everything, at `now`, as the JSON text a user sees.
+    pub fn snapshot(&self, now: Nanos) -> String {
+        // Copied first: a report takes other locks, and none is taken while the map's is held.
+        let all: Vec<_> = self.names.iter().map(|named| (named.key().clone(), named.value().clone())).collect();
+        let (mut limiters, mut breakers, mut bulkheads, mut caches) = (Map::new(), Map::new(), Map::new(), Map::new());
+        for (Identity { prefix, name, .. }, any) in all {
+            let name = if prefix.is_empty() { name } else { format!("{prefix}:{name}") };
+            let (reports, report) = match &any.0 {
+                Any::Limiter(this) => (&mut limiters, serde_json::to_value(this.report())),
+                Any::Breaker(this) => (&mut breakers, serde_json::to_value(this.report(now))),
+                Any::Bulkhead(this) => (&mut bulkheads, serde_json::to_value(this.report())),
+                Any::Cache(this) => (&mut caches, serde_json::to_value(this.report())),
+            };
+            reports.insert(name, report.unwrap_or(Value::Null));
+        }
+        serde_json::json!({ "limiters": limiters, "breakers": breakers, "bulkheads": bulkheads, "caches": caches })
+            .to_string()
+    }
+}
+
+/// The options that differ, as `name` was this and is that.
+fn differences<C: Serialize>(present: &C, asked: &C) -> String {
+    let fields = |config: &C| match serde_json::to_value(config) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let (present, asked) = (fields(present), fields(asked));
+    let differing: Vec<_> = asked
+        .iter()
+        .filter_map(|(name, value)| {
+            let before = present.get(name)?;
+            (before != value).then(|| format!("`{name}` is {before} there and {value} here"))
+        })
+        .collect();
+    differing.join(", ")
+}

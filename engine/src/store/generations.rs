@@ -1,0 +1,28 @@
+//! Numbers that tell a reader whether its decoded copy is still current. Owns which number speaks for which key.
+//! Never holds the numbers: every environment has its own, in memory its JavaScript can read.
+
+use super::fingerprint::Fingerprint;
+
+/// Numbers in one environment's array.
+pub const SLOTS: u32 = 16_384;
+
+/// Of those, the first so many belong to whole caches, the rest to keys.
+pub const EPOCH_SLOTS: u32 = 256;
+
+/// Reaches the arrays of all environments.
+pub trait Generations: Send + Sync {
+    /// Raise the number of `slot` everywhere. When it returns, no environment takes an older copy for current.
+    fn bump(&self, slot: u32);
+}
+
+/// The slot of a key. Two keys in one slot cost each other a needless read, nothing worse.
+pub fn slot_of(key: Fingerprint) -> u32 {
+    EPOCH_SLOTS + (key.low % u64::from(SLOTS - EPOCH_SLOTS)) as u32
+}
+
+/// Nobody keeps copies: for engines without JavaScript.
+pub struct NoCopies;
+
+impl Generations for NoCopies {
+    fn bump(&self, _slot: u32) {}
+}

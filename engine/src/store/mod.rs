@@ -1,0 +1,11 @@
+//! Where state lives. Decides nothing: every rule is handed in as a step, or asked of [`crate::policy`].
+
+pub mod bytes;
+pub mod cells;
+pub mod fingerprint;
+pub mod flights;
+pub mod generations;
+pub mod ledger;
+pub mod sketch;
+pub mod waiters;
+pub mod word;

@@ -1,0 +1,274 @@
+//! Opening, configuring and statistics, as comfortable `#[napi]`. Owns the shapes of configuration. Never on a hot path.
+//!
+//! Every option has been validated by the JavaScript that calls this; what comes here fits its type.
+#![allow(unreachable_pub, missing_docs, reason = "the macro exports what is pub; fields are documented in index.d.ts")]
+
+use crate::environment::{Environment, Handle, Id, Open};
+use crate::hot::manual;
+use napi::Env;
+use napi_derive::napi;
+use spillway_engine::clock::monotonic;
+use spillway_engine::error::{Code, Fault};
+use spillway_engine::primitive::breaker::{BreakerConfig, BreakerHandle, OpenConfig, SlowConfig};
+use spillway_engine::primitive::bulkhead::{BulkheadConfig, BulkheadHandle};
+use spillway_engine::primitive::cache::{CacheConfig, CacheHandle};
+use spillway_engine::primitive::limiter::{LimiterConfig, LimiterHandle};
+use spillway_engine::primitive::registry::{OnMismatch, Registry};
+use spillway_engine::store::ledger::Ledger;
+use std::sync::Arc;
+
+type Result<T> = std::result::Result<T, napi::Error<String>>;
+
+fn raise(fault: Fault) -> napi::Error<String> {
+    napi::Error::new(fault.code.as_str().to_owned(), fault.message)
+}
+
+fn internal(what: &str) -> napi::Error<String> {
+    raise(Fault::new(Code::Internal, what))
+}
+
+/// Under which name a primitive is opened, and what happens if it is open with other options.
+#[napi(object)]
+pub struct Opening {
+    /// Registry of an isolated spillway; none for the process's.
+    pub registry: Option<u32>,
+    /// Namespace.
+    pub prefix: String,
+    /// Name.
+    pub name: String,
+    /// Replace instead of throw.
+    pub replace: bool,
+    /// Now, on a manual clock.
+    pub now_ms: Option<f64>,
+}
+
+/// See `LimiterOptions`.
+#[napi(object)]
+pub struct LimiterShape {
+    pub limit: u32,
+    pub window_ms: f64,
+    pub burst: u32,
+    pub max_keys: u32,
+}
+
+/// See `BreakerOptions`.
+#[napi(object)]
+pub struct BreakerShape {
+    pub window_ms: f64,
+    pub failure_rate: f64,
+    pub min_calls: u32,
+    pub consecutive: Option<u32>,
+    pub slow_over_ms: Option<f64>,
+    pub slow_rate: Option<f64>,
+    pub open_for_ms: f64,
+    pub open_max_ms: f64,
+    pub open_jitter: f64,
+    pub probes: u32,
+    pub probe_timeout_ms: f64,
+}
+
+/// See `BulkheadOptions`.
+#[napi(object)]
+pub struct BulkheadShape {
+    pub limit: u32,
+    pub queue: u32,
+}
+
+/// See `CacheOptions`.
+#[napi(object)]
+pub struct CacheShape {
+    pub ttl_ms: f64,
+    pub jitter: f64,
+    pub max_bytes: f64,
+    pub max_value_bytes: f64,
+}
+
+struct Opener<'env> {
+    environment: &'env Environment,
+    registry: Arc<Registry>,
+    opening: Opening,
+}
+
+impl<'env> Opener<'env> {
+    fn new(env: Env, opening: Opening) -> Result<Self> {
+        let environment = environment(env)?;
+        let registry = registry(environment, opening.registry)?;
+        Ok(Opener { environment, registry, opening })
+    }
+
+    fn open<K: spillway_engine::primitive::registry::Kind>(&self, config: K::Config) -> Result<Arc<K>> {
+        let on_mismatch = if self.opening.replace { OnMismatch::Replace } else { OnMismatch::Throw };
+        self.registry.open(&self.opening.prefix, &self.opening.name, config, on_mismatch).map_err(raise)
+    }
+
+    fn ledger(&self) -> Result<Arc<Ledger>> {
+        self.environment.ledger().cloned().ok_or_else(|| internal("the environment is not attached"))
+    }
+
+    fn keep(self, handle: Handle) -> Result<Id> {
+        let open = Open { handle, registry: self.registry, prefix: self.opening.prefix, name: self.opening.name };
+        self.environment.handles.borrow_mut().insert(open).ok_or_else(|| internal("a million primitives are open"))
+    }
+}
+
+fn environment<'env>(env: Env) -> Result<&'env Environment> {
+    Environment::of(env.raw()).ok_or_else(|| internal("the environment has ended"))
+}
+
+fn registry(environment: &Environment, id: Option<u32>) -> Result<Arc<Registry>> {
+    match id {
+        None => Ok(Environment::shared_registry()),
+        Some(id) => environment
+            .registries
+            .borrow()
+            .get(id)
+            .cloned()
+            .ok_or_else(|| raise(Fault::new(Code::Disposed, "this spillway is closed"))),
+    }
+}
+
+/// Open a limiter; answers its id in this environment.
+#[napi(catch_unwind)]
+pub fn open_limiter(env: Env, opening: Opening, shape: LimiterShape) -> Result<u32> {
+    let opener = Opener::new(env, opening)?;
+    let limiter = opener.open(LimiterConfig {
+        limit: shape.limit,
+        window_ms: shape.window_ms,
+        burst: shape.burst,
+        max_keys: shape.max_keys,
+    })?;
+    let origin = opener.opening.now_ms.map_or_else(monotonic, manual);
+    opener.keep(Handle::Limiter { handle: LimiterHandle::new(limiter), origin })
+}
+
+/// Open a breaker; answers its id in this environment.
+#[napi(catch_unwind)]
+pub fn open_breaker(env: Env, opening: Opening, shape: BreakerShape) -> Result<u32> {
+    let opener = Opener::new(env, opening)?;
+    let breaker = opener.open(BreakerConfig {
+        window_ms: shape.window_ms,
+        failure_rate: shape.failure_rate,
+        min_calls: shape.min_calls,
+        consecutive: shape.consecutive,
+        slow: shape.slow_over_ms.zip(shape.slow_rate).map(|(over_ms, rate)| SlowConfig { over_ms, rate }),
+        open: OpenConfig { for_ms: shape.open_for_ms, max_ms: shape.open_max_ms, jitter: shape.open_jitter },
+        probes: u16::try_from(shape.probes).unwrap_or(u16::MAX),
+        probe_timeout_ms: shape.probe_timeout_ms,
+    })?;
+    opener.keep(Handle::Breaker(BreakerHandle::new(breaker)))
+}
+
+/// Open a bulkhead; answers its id in this environment.
+#[napi(catch_unwind)]
+pub fn open_bulkhead(env: Env, opening: Opening, shape: BulkheadShape) -> Result<u32> {
+    let opener = Opener::new(env, opening)?;
+    let ledger = opener.ledger()?;
+    let bulkhead = opener.open(BulkheadConfig { limit: shape.limit, queue: shape.queue })?;
+    opener.keep(Handle::Bulkhead(BulkheadHandle::new(bulkhead, ledger)))
+}
+
+/// Open a cache; answers its id in this environment.
+#[napi(catch_unwind)]
+pub fn open_cache(env: Env, opening: Opening, shape: CacheShape) -> Result<u32> {
+    let opener = Opener::new(env, opening)?;
+    let ledger = opener.ledger()?;
+    let cache = opener.open(CacheConfig {
+        ttl_ms: shape.ttl_ms,
+        jitter: shape.jitter,
+        max_bytes: shape.max_bytes,
+        max_value_bytes: shape.max_value_bytes,
+    })?;
+    opener.keep(Handle::Cache(CacheHandle::new(cache, ledger)))
+}
+
+/// Refuse every call through the breaker until it is reset.
+#[napi(catch_unwind)]
+pub fn breaker_isolate(env: Env, id: u32) -> Result<()> {
+    with_breaker(env, id, |breaker| breaker.breaker().isolate())
+}
+
+/// Close the breaker and forget what it counted.
+#[napi(catch_unwind)]
+pub fn breaker_reset(env: Env, id: u32) -> Result<()> {
+    with_breaker(env, id, |breaker| breaker.breaker().reset())
+}
+
+fn with_breaker(env: Env, id: u32, body: impl FnOnce(&BreakerHandle)) -> Result<()> {
+    match environment(env)?.handles.borrow().get(id) {
+        Some(Open { handle: Handle::Breaker(breaker), .. }) if !breaker.breaker().life().has_ended() => {
+            body(breaker);
+            Ok(())
+        }
+        _ => Err(raise(Fault::new(Code::Disposed, "it has been disposed of"))),
+    }
+}
+
+/// Let go of a handle and free its id. With `end`, end its name for everybody; without, only if it was the last to have it open.
+#[napi(catch_unwind)]
+pub fn let_go(env: Env, id: u32, end: bool) -> Result<()> {
+    let gone = environment(env)?.handles.borrow_mut().remove(id);
+    let Some(Open { handle, registry, prefix, name }) = gone else { return Ok(()) };
+    macro_rules! let_go {
+        ($primitive:expr) => {
+            if end {
+                registry.dispose(&prefix, &name, $primitive)
+            } else {
+                registry.release(&prefix, &name, $primitive)
+            }
+        };
+    }
+    match &handle {
+        Handle::Limiter { handle, .. } => let_go!(handle.limiter()),
+        Handle::Breaker(handle) => let_go!(handle.breaker()),
+        Handle::Bulkhead(handle) => let_go!(handle.bulkhead()),
+        Handle::Cache(handle) => let_go!(handle.cache()),
+    }
+    Ok(())
+}
+
+/// Whether the primitive behind a handle has ended, or the handle was let go.
+#[napi(catch_unwind)]
+pub fn has_ended(env: Env, id: u32) -> Result<bool> {
+    Ok(environment(env)?.handles.borrow().get(id).is_none_or(|open| match &open.handle {
+        Handle::Limiter { handle, .. } => handle.limiter().life().has_ended(),
+        Handle::Breaker(handle) => handle.breaker().life().has_ended(),
+        Handle::Bulkhead(handle) => handle.bulkhead().life().has_ended(),
+        Handle::Cache(handle) => handle.cache().life().has_ended(),
+    }))
+}
+
+/// The statistics of a cache, as JSON.
+#[napi(catch_unwind)]
+pub fn cache_report(env: Env, id: u32) -> Result<String> {
+    match environment(env)?.handles.borrow().get(id) {
+        Some(Open { handle: Handle::Cache(cache), .. }) => {
+            serde_json::to_string(&cache.cache().report()).map_err(|why| internal(&why.to_string()))
+        }
+        _ => Err(raise(Fault::new(Code::Disposed, "it has been disposed of"))),
+    }
+}
+
+/// A registry of its own, for an isolated spillway.
+#[napi(catch_unwind)]
+pub fn new_registry(env: Env) -> Result<u32> {
+    let registry = Arc::new(Registry::new(Arc::new(crate::slots::AllCopies)));
+    let environment = environment(env)?;
+    environment.registries.borrow_mut().insert(registry).ok_or_else(|| internal("a million spillways are open"))
+}
+
+/// End an isolated registry and everything in it.
+#[napi(catch_unwind)]
+pub fn close_registry(env: Env, id: u32) -> Result<()> {
+    let gone = environment(env)?.registries.borrow_mut().remove(id);
+    if let Some(registry) = gone {
+        registry.close();
+    }
+    Ok(())
+}
+
+/// Every primitive of a registry, as JSON.
+#[napi(catch_unwind)]
+pub fn snapshot(env: Env, id: Option<u32>, now_ms: Option<f64>) -> Result<String> {
+    let now = now_ms.map_or_else(monotonic, manual);
+    Ok(registry(environment(env)?, id)?.snapshot(now))
+}

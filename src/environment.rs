@@ -1,0 +1,284 @@
+//! What one JavaScript environment has: handles by id, its ledger and mailbox, and the two arrays it shares with its
+//! JavaScript. Owns their end. Never shared with another thread.
+
+use crate::hot;
+use crate::mailbox::{Address, Mailbox};
+use crate::slots::{AllCopies, SlotArray};
+use napi::sys;
+use spillway_engine::clock::Nanos;
+use spillway_engine::primitive::breaker::BreakerHandle;
+use spillway_engine::primitive::bulkhead::BulkheadHandle;
+use spillway_engine::primitive::cache::CacheHandle;
+use spillway_engine::primitive::limiter::LimiterHandle;
+use spillway_engine::primitive::registry::Registry;
+use spillway_engine::store::generations::SLOTS;
+use spillway_engine::store::ledger::Ledger;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::{Arc, OnceLock};
+
+/// Numbers of the details array.
+pub(crate) const DETAILS: usize = 8;
+
+/// The id of a handle, or of a registry: `turn:12 | index:20`. The turn tells it from the one that had the index before.
+pub(crate) type Id = u32;
+
+const INDEX_BITS: u32 = 20;
+const INDEX: u32 = (1 << INDEX_BITS) - 1;
+
+/// Values by generation-checked id.
+pub(crate) struct Table<T> {
+    places: Vec<Place<T>>,
+    free: Vec<u32>,
+}
+
+struct Place<T> {
+    turn: u32,
+    value: Option<T>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Table { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Table<T> {
+    /// None when a million are open.
+    pub(crate) fn insert(&mut self, value: T) -> Option<Id> {
+        let index = self.free.pop().unwrap_or(self.places.len() as u32);
+        if index > INDEX {
+            return None;
+        }
+        if let Some(place) = self.places.get_mut(index as usize) {
+            place.value = Some(value);
+            return Some(place.turn << INDEX_BITS | index);
+        }
+        self.places.push(Place { turn: 0, value: Some(value) });
+        Some(index)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: Id) -> Option<&T> {
+        let place = self.places.get((id & INDEX) as usize)?;
+        if place.turn == id >> INDEX_BITS { place.value.as_ref() } else { None }
+    }
+
+    pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
+        let place = self.places.get_mut((id & INDEX) as usize)?;
+        if place.turn != id >> INDEX_BITS {
+            return None;
+        }
+        let value = place.value.take()?;
+        place.turn = (place.turn + 1) & (u32::MAX >> INDEX_BITS);
+        self.free.push(id & INDEX);
+        Some(value)
+    }
+}
+
+/// A handle of any kind.
+pub(crate) enum Handle {
+    Limiter {
+        handle: LimiterHandle,
+        /// The moment charges are dated from, so that a date fits a double to the nanosecond.
+        origin: Nanos,
+    },
+    Breaker(BreakerHandle),
+    Bulkhead(BulkheadHandle),
+    Cache(CacheHandle),
+}
+
+/// A handle and how it was opened.
+pub(crate) struct Open {
+    pub(crate) handle: Handle,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) prefix: String,
+    pub(crate) name: String,
+}
+
+/// What [`Environment::attach`] brings.
+struct Attached {
+    details: *mut f64,
+    slots: SlotArray,
+    ledger: Arc<Ledger>,
+    mailbox: Arc<Mailbox>,
+    /// Keep the arrays' memory alive.
+    arrays: [sys::napi_ref; 2],
+}
+
+/// One environment: the main thread's, a worker's, or a second one where the module is loaded twice.
+pub(crate) struct Environment {
+    pub(crate) handles: RefCell<Table<Open>>,
+    /// Registries of isolated spillways.
+    pub(crate) registries: RefCell<Table<Arc<Registry>>>,
+    attached: OnceCell<Attached>,
+    /// Letters somebody waits for.
+    waits: Cell<u32>,
+}
+
+impl Environment {
+    /// The environment a raw `env` belongs to.
+    pub(crate) fn of<'env>(env: sys::napi_env) -> Option<&'env Environment> {
+        let mut data = ptr::null_mut();
+        // SAFETY: `env` is the one of the running callback; the instance data is what `install` set, or null.
+        unsafe {
+            if sys::napi_get_instance_data(env, &mut data) != sys::Status::napi_ok {
+                return None;
+            }
+            data.cast::<Environment>().as_ref()
+        }
+    }
+
+    /// The registry every spillway of the process shares.
+    pub(crate) fn shared_registry() -> Arc<Registry> {
+        static SHARED: OnceLock<Arc<Registry>> = OnceLock::new();
+        SHARED.get_or_init(|| Arc::new(Registry::new(Arc::new(AllCopies)))).clone()
+    }
+
+    /// Take over the arrays and the mail function of this environment's JavaScript. A second time does nothing.
+    ///
+    /// # Safety
+    /// Runs on the thread of `env`, with values of `env`.
+    pub(crate) unsafe fn attach(
+        &self,
+        env: sys::napi_env,
+        details: sys::napi_value,
+        slots: sys::napi_value,
+        on_mail: sys::napi_value,
+    ) -> Option<()> {
+        if self.attached.get().is_some() {
+            return Some(());
+        }
+        // SAFETY: as promised by the caller. The arrays are referenced below for as long as they are registered, so their memory
+        // stays where it is: neither kind can be detached by anybody but our own JavaScript, which does not.
+        unsafe {
+            let details_at = typed_array(env, details, sys::TypedarrayType::float64_array, DETAILS)?;
+            let slots_at = typed_array(env, slots, sys::TypedarrayType::int32_array, SLOTS as usize)?;
+            let arrays = [reference(env, details)?, reference(env, slots)?];
+            let mailbox = Mailbox::open(env, on_mail).ok()?;
+            let attached = Attached {
+                details: details_at.cast(),
+                slots: SlotArray::register(slots_at.cast()),
+                ledger: Arc::new(Ledger::new(Box::new(Address(mailbox.clone())))),
+                mailbox,
+                arrays,
+            };
+            self.attached.set(attached).ok()
+        }
+    }
+
+    /// Leave `number` where JavaScript reads it at once.
+    #[inline]
+    pub(crate) fn leave(&self, index: usize, number: f64) {
+        debug_assert!(index < DETAILS);
+        if let Some(attached) = self.attached.get() {
+            // SAFETY: the array has DETAILS numbers, is referenced until the environment ends, and only this thread uses it.
+            unsafe { attached.details.add(index % DETAILS).write(number) };
+        }
+    }
+
+    pub(crate) fn ledger(&self) -> Option<&Arc<Ledger>> {
+        self.attached.get().map(|attached| &attached.ledger)
+    }
+
+    pub(crate) fn mailbox(&self) -> Option<&Mailbox> {
+        self.attached.get().map(|attached| &*attached.mailbox)
+    }
+
+    pub(crate) fn slot_number(&self, slot: u32) -> i32 {
+        self.attached.get().map_or(0, |attached| attached.slots.read(slot))
+    }
+
+    /// One more, or one less, waits for a letter.
+    pub(crate) fn count_wait(&self, env: sys::napi_env, begins: bool) {
+        let before = self.waits.get();
+        let after = if begins { before + 1 } else { before.saturating_sub(1) };
+        self.waits.set(after);
+        if (before == 0) != (after == 0)
+            && let Some(mailbox) = self.mailbox()
+        {
+            mailbox.keep_alive(env, after != 0);
+        }
+    }
+
+    /// The environment ends: nobody writes its memory or wakes it any more, and what it held goes back.
+    fn end(&self) {
+        if let Some(attached) = self.attached.get() {
+            attached.slots.unregister();
+            attached.mailbox.close();
+            attached.ledger.close();
+        }
+        // A handle's names stay open: state outlives the workers that come and go.
+        self.handles.take();
+        for registry in self.registries.take().places.into_iter().filter_map(|place| place.value) {
+            registry.close();
+        }
+    }
+}
+
+/// Give `env` its environment, and `exports` the functions of the hot path.
+pub(crate) fn install(env: sys::napi_env, exports: sys::napi_value) -> napi::Result<()> {
+    let environment = Box::into_raw(Box::new(Environment {
+        handles: RefCell::default(),
+        registries: RefCell::default(),
+        attached: OnceCell::new(),
+        waits: Cell::new(0),
+    }));
+    // SAFETY: `env` is the environment being set up. The box is freed by `free`, which Node calls after the last callback and
+    // after every cleanup hook of `env`.
+    let status = unsafe {
+        sys::napi_set_instance_data(env, environment.cast(), Some(free), ptr::null_mut());
+        sys::napi_add_env_cleanup_hook(env, Some(cleanup), environment.cast())
+    };
+    if status != sys::Status::napi_ok {
+        return Err(napi::Error::from_reason("the environment refuses a cleanup hook"));
+    }
+    hot::export(env, exports, environment.cast())
+}
+
+unsafe extern "C" fn cleanup(environment: *mut c_void) {
+    // SAFETY: the pointer given to `napi_add_env_cleanup_hook`, freed only later.
+    let environment = unsafe { &*environment.cast::<Environment>() };
+    let _ = catch_unwind(AssertUnwindSafe(|| environment.end()));
+}
+
+unsafe extern "C" fn free(env: sys::napi_env, environment: *mut c_void, _: *mut c_void) {
+    // SAFETY: made by `install`, and this is the one finalizer of it.
+    let environment = unsafe { Box::from_raw(environment.cast::<Environment>()) };
+    if let Some(attached) = environment.attached.get() {
+        for array in attached.arrays {
+            // SAFETY: made by `reference` in this environment; a refusal at this late point only means that it is gone already.
+            unsafe { sys::napi_delete_reference(env, array) };
+        }
+    }
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(environment)));
+}
+
+/// Where the words of a typed array are, if it is of `kind` and has `length` of them.
+///
+/// # Safety
+/// Runs on the thread of `env`, with a value of `env`.
+unsafe fn typed_array(
+    env: sys::napi_env,
+    array: sys::napi_value,
+    kind: sys::napi_typedarray_type,
+    length: usize,
+) -> Option<*mut c_void> {
+    let (mut found, mut count, mut data) = (0, 0, ptr::null_mut());
+    // SAFETY: every out-pointer is valid or null, which asks for nothing.
+    let status = unsafe {
+        sys::napi_get_typedarray_info(env, array, &mut found, &mut count, &mut data, ptr::null_mut(), ptr::null_mut())
+    };
+    (status == sys::Status::napi_ok && found == kind && count == length && !data.is_null()).then_some(data)
+}
+
+/// # Safety
+/// Runs on the thread of `env`, with a value of `env`.
+unsafe fn reference(env: sys::napi_env, value: sys::napi_value) -> Option<sys::napi_ref> {
+    let mut reference = ptr::null_mut();
+    // SAFETY: as promised; the out-pointer is valid.
+    let status = unsafe { sys::napi_create_reference(env, value, 1, &mut reference) };
+    (status == sys::Status::napi_ok).then_some(reference)
+}

@@ -1,0 +1,764 @@
+//! The hot path: raw callbacks, one function per operation and environment. Owns reading arguments and leaving details.
+//! Never builds an object, never calls JavaScript and never lets a panic out.
+//!
+//! A callback answers a boolean, a number or a string, and leaves the rest in the details array, which its JavaScript reads
+//! before it does anything else. Trouble is answered with `undefined` and a number in the last detail; JavaScript then finds out
+//! what to say, since it still has the arguments.
+
+use crate::environment::{DETAILS, Environment, Handle};
+use napi::sys;
+use spillway_engine::clock::{MILLI, Nanos, millis_up, monotonic};
+use spillway_engine::error::{Code, Fault};
+use spillway_engine::policy::breaker::Outcome;
+use spillway_engine::policy::gcra::{Answer, Verdict};
+use spillway_engine::primitive::breaker::{BreakerHandle, Entry};
+use spillway_engine::primitive::bulkhead::{BulkheadHandle, Grant};
+use spillway_engine::primitive::cache::{CacheHandle, Encoded, Miss};
+use spillway_engine::primitive::limiter::LimiterHandle;
+use spillway_engine::store::bytes::Bytes;
+use spillway_engine::store::fingerprint::{Encoding, Fingerprint};
+use spillway_engine::store::generations::slot_of;
+use spillway_engine::store::ledger::News;
+use std::ffi::c_void;
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+/// Why a callback answered `undefined`. `lib/native.js` has the same numbers.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Trouble {
+    Key = 1,
+    Cost = 2,
+    Disposed = 3,
+    ValueTooLarge = 4,
+    Internal = 5,
+}
+
+const TROUBLE: usize = DETAILS - 1;
+
+/// Keys up to this many bytes are read on the stack.
+const SHORT: usize = 256;
+
+/// Where a manual clock's zero lies, so that no span reaches below.
+pub(crate) const MANUAL_ORIGIN: Nanos = 3_600_000_000_000;
+
+/// A manual clock's milliseconds as nanoseconds, exact for whole milliseconds.
+pub(crate) fn manual(now_ms: f64) -> Nanos {
+    let whole = now_ms.trunc().max(0.0);
+    (whole as Nanos)
+        .saturating_mul(MILLI)
+        .saturating_add((now_ms.fract().max(0.0) * MILLI as f64) as Nanos)
+        .saturating_add(MANUAL_ORIGIN)
+}
+
+/// One running callback.
+struct Call<'env, const N: usize> {
+    env: sys::napi_env,
+    environment: &'env Environment,
+    arguments: [sys::napi_value; N],
+}
+
+type Reply = Result<sys::napi_value, Trouble>;
+
+/// Every callback goes through here: arguments, environment, trouble and panics.
+#[inline]
+fn enter<const N: usize>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    body: impl FnOnce(&Call<'_, N>) -> Reply,
+) -> sys::napi_value {
+    let mut arguments = [ptr::null_mut(); N];
+    let mut count = N;
+    let mut data = ptr::null_mut();
+    // SAFETY: the out-pointers are valid, `count` is the length of `arguments`, and Node fills the missing with undefined. The
+    // data pointer is the environment that `export` bound, alive as long as its functions can be called.
+    let environment = unsafe {
+        let status = sys::napi_get_cb_info(env, info, &mut count, arguments.as_mut_ptr(), ptr::null_mut(), &mut data);
+        match data.cast::<Environment>().as_ref() {
+            Some(environment) if status == sys::Status::napi_ok => environment,
+            _ => return ptr::null_mut(),
+        }
+    };
+    let call = Call { env, environment, arguments };
+    let trouble = match catch_unwind(AssertUnwindSafe(|| body(&call))) {
+        Ok(Ok(reply)) => return reply,
+        Ok(Err(trouble)) => trouble,
+        Err(_) => Trouble::Internal,
+    };
+    environment.leave(TROUBLE, f64::from(trouble as u8));
+    ptr::null_mut()
+}
+
+impl<const N: usize> Call<'_, N> {
+    fn argument(&self, index: usize) -> sys::napi_value {
+        self.arguments.get(index).copied().unwrap_or(ptr::null_mut())
+    }
+
+    #[inline]
+    fn number(&self, index: usize) -> Option<f64> {
+        let mut number = 0.0;
+        // SAFETY: an argument of this call and a valid out-pointer; another type than a number is a status, not an error.
+        let status = unsafe { sys::napi_get_value_double(self.env, self.argument(index), &mut number) };
+        (status == sys::Status::napi_ok).then_some(number)
+    }
+
+    /// A number that JavaScript of ours gave, so it is one.
+    #[inline]
+    fn given(&self, index: usize) -> Result<f64, Trouble> {
+        self.number(index).ok_or(Trouble::Internal)
+    }
+
+    #[inline]
+    fn id(&self, index: usize) -> Result<u32, Trouble> {
+        let mut id = 0;
+        // SAFETY: as in `number`.
+        let status = unsafe { sys::napi_get_value_uint32(self.env, self.argument(index), &mut id) };
+        if status == sys::Status::napi_ok { Ok(id) } else { Err(Trouble::Internal) }
+    }
+
+    #[inline]
+    fn cost(&self, index: usize) -> Result<u32, Trouble> {
+        let cost = self.number(index).ok_or(Trouble::Cost)?;
+        let whole = cost as u32;
+        if f64::from(whole) == cost { Ok(whole) } else { Err(Trouble::Cost) }
+    }
+
+    /// Now: the last argument on a manual clock, else the system's.
+    #[inline]
+    fn now<const MANUAL: bool>(&self) -> Result<Nanos, Trouble> {
+        if MANUAL { self.given(N - 1).map(manual) } else { Ok(monotonic()) }
+    }
+
+    /// The key's fingerprint and its length in bytes.
+    #[inline]
+    fn key(&self, index: usize) -> Result<(Fingerprint, usize), Trouble> {
+        let value = self.argument(index);
+        let mut buffer = [MaybeUninit::<u8>::uninit(); SHORT];
+        let mut length = 0;
+        // SAFETY: the buffer has room for SHORT bytes, of which Node writes `length` and a zero.
+        let bytes = unsafe {
+            let status =
+                sys::napi_get_value_string_utf8(self.env, value, buffer.as_mut_ptr().cast(), SHORT, &mut length);
+            if status != sys::Status::napi_ok || length == 0 {
+                return Err(Trouble::Key);
+            }
+            std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length)
+        };
+        // A text that was cut at the buffer's end fills it but for the zero and at most three bytes of the next character.
+        if length + 4 >= SHORT || has_replacement(bytes) {
+            return self.unusual_key(value);
+        }
+        Ok((Fingerprint::of(bytes, Encoding::Utf8), length))
+    }
+
+    /// Long, or with a character that may stand for a lone surrogate.
+    #[cold]
+    fn unusual_key(&self, value: sys::napi_value) -> Result<(Fingerprint, usize), Trouble> {
+        let text = self.text(value).ok_or(Trouble::Key)?;
+        if has_replacement(&text) {
+            let units = self.units(value).ok_or(Trouble::Key)?;
+            if char::decode_utf16(units.iter().copied()).any(|unit| unit.is_err()) {
+                let bytes: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+                return Ok((Fingerprint::of(&bytes, Encoding::Utf16), bytes.len()));
+            }
+        }
+        Ok((Fingerprint::of(&text, Encoding::Utf8), text.len()))
+    }
+
+    /// A string as UTF-8, of any length.
+    fn text(&self, value: sys::napi_value) -> Option<Vec<u8>> {
+        let mut length = 0;
+        // SAFETY: a null buffer asks for the length; the second call writes at most `length` bytes and a zero into room for them.
+        unsafe {
+            if sys::napi_get_value_string_utf8(self.env, value, ptr::null_mut(), 0, &mut length) != sys::Status::napi_ok
+            {
+                return None;
+            }
+            let mut text = Vec::<u8>::with_capacity(length + 1);
+            let mut written = 0;
+            let status =
+                sys::napi_get_value_string_utf8(self.env, value, text.as_mut_ptr().cast(), length + 1, &mut written);
+            if status != sys::Status::napi_ok {
+                return None;
+            }
+            text.set_len(written.min(length));
+            Some(text)
+        }
+    }
+
+    /// A string as 16-bit units.
+    fn units(&self, value: sys::napi_value) -> Option<Vec<u16>> {
+        let mut length = 0;
+        // SAFETY: as in `text`.
+        unsafe {
+            if sys::napi_get_value_string_utf16(self.env, value, ptr::null_mut(), 0, &mut length)
+                != sys::Status::napi_ok
+            {
+                return None;
+            }
+            let mut units = Vec::<u16>::with_capacity(length + 1);
+            let mut written = 0;
+            let status =
+                sys::napi_get_value_string_utf16(self.env, value, units.as_mut_ptr(), length + 1, &mut written);
+            if status != sys::Status::napi_ok {
+                return None;
+            }
+            units.set_len(written.min(length));
+            Some(units)
+        }
+    }
+
+    fn encoded(&self, value: sys::napi_value, ttl: usize) -> Result<Encoded, Trouble> {
+        let text = self.text(value).ok_or(Trouble::Internal)?;
+        let ttl_ms = self.number(ttl).filter(|ttl| !ttl.is_nan());
+        Ok(Encoded { ascii: text.is_ascii(), value: text.into_boxed_slice(), ttl_ms })
+    }
+
+    fn boolean(&self, value: bool) -> Reply {
+        let mut reply = ptr::null_mut();
+        // SAFETY: a valid out-pointer, on the thread of `env`.
+        unsafe { sys::napi_get_boolean(self.env, value, &mut reply) };
+        Ok(reply)
+    }
+
+    fn integer(&self, value: i64) -> Reply {
+        let mut reply = ptr::null_mut();
+        // SAFETY: as in `boolean`.
+        unsafe { sys::napi_create_int64(self.env, value, &mut reply) };
+        Ok(reply)
+    }
+
+    /// The encoding as a string. ASCII is copied as it is, without decoding.
+    fn string(&self, bytes: &Bytes) -> Reply {
+        let mut reply = ptr::null_mut();
+        let (start, length) = (bytes.value.as_ptr().cast(), bytes.value.len() as isize);
+        // SAFETY: `start` and `length` describe a live slice that Node copies.
+        let status = unsafe {
+            if bytes.ascii {
+                sys::napi_create_string_latin1(self.env, start, length, &mut reply)
+            } else {
+                sys::napi_create_string_utf8(self.env, start, length, &mut reply)
+            }
+        };
+        if status == sys::Status::napi_ok { Ok(reply) } else { Err(Trouble::Internal) }
+    }
+
+    #[inline]
+    fn handle<R>(&self, body: impl FnOnce(&Handle) -> Result<R, Trouble>) -> Result<R, Trouble> {
+        let id = self.id(0)?;
+        let handles = self.environment.handles.borrow();
+        body(&handles.get(id).ok_or(Trouble::Disposed)?.handle)
+    }
+
+    #[inline]
+    fn limiter<R>(&self, body: impl FnOnce(&LimiterHandle, Nanos) -> Result<R, Trouble>) -> Result<R, Trouble> {
+        self.handle(|handle| match handle {
+            Handle::Limiter { handle, origin } if !handle.limiter().life().has_ended() => body(handle, *origin),
+            _ => Err(Trouble::Disposed),
+        })
+    }
+
+    #[inline]
+    fn breaker<R>(&self, body: impl FnOnce(&BreakerHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
+        self.handle(|handle| match handle {
+            Handle::Breaker(handle) => body(handle),
+            _ => Err(Trouble::Disposed),
+        })
+    }
+
+    #[inline]
+    fn bulkhead<R>(&self, body: impl FnOnce(&BulkheadHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
+        self.handle(|handle| match handle {
+            Handle::Bulkhead(handle) => body(handle),
+            _ => Err(Trouble::Disposed),
+        })
+    }
+
+    #[inline]
+    fn cache<R>(&self, body: impl FnOnce(&CacheHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
+        self.handle(|handle| match handle {
+            Handle::Cache(handle) => body(handle),
+            _ => Err(Trouble::Disposed),
+        })
+    }
+
+    /// Whether there is mail for this environment now: the caller in JavaScript then delivers it at once.
+    fn mail_waits(&self) -> Reply {
+        self.boolean(self.environment.mailbox().is_some_and(|mailbox| mailbox.has_mail()))
+    }
+}
+
+/// Whether the text has U+FFFD, which is also what a lone surrogate is read as.
+fn has_replacement(text: &[u8]) -> bool {
+    text.contains(&0xef) && text.windows(3).any(|window| window == [0xef, 0xbf, 0xbd])
+}
+
+/// `noop()`: what a crossing costs.
+unsafe extern "C" fn noop(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |_| Ok(ptr::null_mut()))
+}
+
+/// `attach(details, slots, onMail)`
+unsafe extern "C" fn attach(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<3>(env, info, |call| {
+        // SAFETY: the arguments of this call, on the thread of `env`.
+        let attached = unsafe { call.environment.attach(env, call.argument(0), call.argument(1), call.argument(2)) };
+        call.boolean(attached.is_some())
+    })
+}
+
+/// Details of a verdict: remaining, retryAfterMs, resetMs, reason, date of the charge.
+fn answer<const N: usize>(call: &Call<'_, N>, verdict: Verdict, date: f64) -> Reply {
+    let environment = call.environment;
+    environment.leave(0, f64::from(verdict.remaining));
+    let (reason, retry_after) = match verdict.answer {
+        Answer::Allowed => (0.0, 0.0),
+        Answer::Limited => (1.0, millis_up(verdict.retry_after) as f64),
+        Answer::Impossible => (2.0, f64::INFINITY),
+    };
+    environment.leave(1, retry_after);
+    environment.leave(2, millis_up(verdict.reset) as f64);
+    environment.leave(3, reason);
+    environment.leave(4, date);
+    call.boolean(verdict.answer == Answer::Allowed)
+}
+
+/// `limiterConsume(id, key, cost[, nowMs])` → ok
+unsafe extern "C" fn limiter_consume<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<4>(env, info, |call| {
+        let (key, _) = call.key(1)?;
+        let cost = call.cost(2)?;
+        let now = call.now::<MANUAL>()?;
+        call.limiter(|limiter, origin| {
+            let verdict = limiter.consume(key, cost, now).ok_or(Trouble::Internal)?;
+            answer(call, verdict, now.wrapping_sub(origin) as i64 as f64)
+        })
+    })
+}
+
+/// `limiterPeek(id, key, cost[, nowMs])` → ok
+unsafe extern "C" fn limiter_peek<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<4>(env, info, |call| {
+        let (key, _) = call.key(1)?;
+        let cost = call.cost(2)?;
+        let now = call.now::<MANUAL>()?;
+        call.limiter(|limiter, _| {
+            let verdict = limiter.peek(key, cost, now).ok_or(Trouble::Internal)?;
+            answer(call, verdict, 0.0)
+        })
+    })
+}
+
+/// `limiterRefund(id, key, cost, date[, nowMs])` → true
+unsafe extern "C" fn limiter_refund<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<5>(env, info, |call| {
+        let (key, _) = call.key(1)?;
+        let cost = call.cost(2)?;
+        let date = call.given(3)?;
+        let now = call.now::<MANUAL>()?;
+        call.limiter(|limiter, origin| {
+            limiter.refund(key, cost, origin.wrapping_add(date as i64 as u64), now);
+            call.boolean(true)
+        })
+    })
+}
+
+/// `limiterReset(id, key[, nowMs])` → true
+unsafe extern "C" fn limiter_reset<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<3>(env, info, |call| {
+        let (key, _) = call.key(1)?;
+        let now = call.now::<MANUAL>()?;
+        call.limiter(|limiter, _| {
+            limiter.reset(key, now);
+            call.boolean(true)
+        })
+    })
+}
+
+/// `breakerEnter(id[, nowMs])` → generation, or -1 with the wait in milliseconds (NaN if unknown) left
+unsafe extern "C" fn breaker_enter<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<2>(env, info, |call| {
+        let now = call.now::<MANUAL>()?;
+        call.breaker(|breaker| {
+            if breaker.breaker().life().has_ended() {
+                return Err(Trouble::Disposed);
+            }
+            match breaker.enter(now) {
+                Entry::Admitted(generation) => call.integer(i64::from(generation)),
+                Entry::Refused(wait) => {
+                    call.environment.leave(0, wait.map_or(f64::NAN, |wait| wait as f64));
+                    call.integer(-1)
+                }
+            }
+        })
+    })
+}
+
+/// `breakerExit(id, generation, outcome, tookMs[, nowMs])` → true. An ended breaker still takes its permits back.
+unsafe extern "C" fn breaker_exit<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<5>(env, info, |call| {
+        let generation = call.id(1)?;
+        let outcome = match call.id(2)? {
+            0 => Outcome::Ok,
+            1 => Outcome::Fail,
+            _ => Outcome::Ignore,
+        };
+        let took_ms = call.given(3)?;
+        let now = call.now::<MANUAL>()?;
+        call.breaker(|breaker| {
+            breaker.exit(generation, outcome, took_ms, now);
+            call.boolean(true)
+        })
+    })
+}
+
+/// `breakerState(id)` → 0 closed, 1 open, 2 half-open, 3 isolated
+unsafe extern "C" fn breaker_state(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| {
+        call.breaker(|breaker| {
+            if breaker.breaker().life().has_ended() {
+                return Err(Trouble::Disposed);
+            }
+            call.integer(breaker.breaker().state() as i64)
+        })
+    })
+}
+
+/// `bulkheadTryAcquire(id)` → permit, or -1
+unsafe extern "C" fn bulkhead_try_acquire(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| grant(call, BulkheadHandle::try_acquire))
+}
+
+/// `bulkheadAcquire(id)` → permit or place in the queue, or -1; whether it is a place is left
+unsafe extern "C" fn bulkhead_acquire(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| grant(call, BulkheadHandle::acquire))
+}
+
+fn grant<const N: usize>(call: &Call<'_, N>, ask: impl FnOnce(&BulkheadHandle) -> Grant) -> Reply {
+    call.bulkhead(|bulkhead| {
+        if bulkhead.bulkhead().life().has_ended() {
+            return Err(Trouble::Disposed);
+        }
+        let (receipt, queued) = match ask(bulkhead) {
+            Grant::Permit(receipt) => (i64::from(receipt), false),
+            Grant::Queued(receipt) => (i64::from(receipt), true),
+            Grant::Full => (-1, false),
+        };
+        if queued {
+            call.environment.count_wait(call.env, true);
+        }
+        call.environment.leave(0, f64::from(u8::from(queued)));
+        call.integer(receipt)
+    })
+}
+
+/// `giveBack(receipt)` → whether mail waits. Needs no handle: what is held comes back after its primitive has ended, too.
+unsafe extern "C" fn give_back(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| {
+        let receipt = call.id(0)?;
+        if let Some(ledger) = call.environment.ledger() {
+            ledger.give_back(receipt);
+        }
+        call.mail_waits()
+    })
+}
+
+/// `leave(receipt)` → whether the wait is over; if not, a letter is on its way
+unsafe extern "C" fn leave(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| {
+        let receipt = call.id(0)?;
+        let left = call.environment.ledger().is_some_and(|ledger| ledger.leave(receipt));
+        if left {
+            call.environment.count_wait(call.env, false);
+        }
+        call.boolean(left)
+    })
+}
+
+/// `bulkheadArrived(id)`: a letter made a place into a permit
+unsafe extern "C" fn bulkhead_arrived(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| {
+        call.bulkhead(|bulkhead| {
+            bulkhead.note_arrival();
+            call.boolean(true)
+        })
+    })
+}
+
+/// `cacheGet(id, key[, nowMs])` → text or null. Left: the key's slot, its number before the look, the epoch slot, its number
+/// before the look, and for how many milliseconds the value is fresh.
+unsafe extern "C" fn cache_get<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<3>(env, info, |call| {
+        let (key, _) = call.key(1)?;
+        let now = call.now::<MANUAL>()?;
+        call.cache(|cache| {
+            if cache.cache().life().has_ended() {
+                return Err(Trouble::Disposed);
+            }
+            note_slots(call, cache, key);
+            match cache.get(key, now) {
+                Some(bytes) => fresh(call, &bytes, now),
+                None => null(call),
+            }
+        })
+    })
+}
+
+fn null<const N: usize>(call: &Call<'_, N>) -> Reply {
+    let mut reply = ptr::null_mut();
+    // SAFETY: a valid out-pointer, on the thread of `env`.
+    unsafe { sys::napi_get_null(call.env, &mut reply) };
+    Ok(reply)
+}
+
+/// Read before the store is: a change in between makes the numbers differ from what JavaScript finds later.
+fn note_slots<const N: usize>(call: &Call<'_, N>, cache: &CacheHandle, key: Fingerprint) {
+    let (slot, epoch_slot) = (slot_of(key), cache.cache().epoch_slot());
+    call.environment.leave(0, f64::from(slot));
+    call.environment.leave(1, f64::from(call.environment.slot_number(slot)));
+    call.environment.leave(2, f64::from(epoch_slot));
+    call.environment.leave(3, f64::from(call.environment.slot_number(epoch_slot)));
+}
+
+fn fresh<const N: usize>(call: &Call<'_, N>, bytes: &Bytes, now: Nanos) -> Reply {
+    call.environment.leave(4, bytes.expires_at.saturating_sub(now) as f64 / MILLI as f64);
+    call.string(bytes)
+}
+
+/// `cacheTouch(id, key, hits)`: hits of a decoded copy since the last time
+unsafe extern "C" fn cache_touch(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<3>(env, info, |call| {
+        let (key, _) = call.key(1)?;
+        let hits = call.given(2)?;
+        call.cache(|cache| {
+            cache.touch(key, hits as u64);
+            call.boolean(true)
+        })
+    })
+}
+
+/// `cacheSet(id, key, text, ttlMs | undefined[, nowMs])` → true
+unsafe extern "C" fn cache_set<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<5>(env, info, |call| {
+        let (key, key_len) = call.key(1)?;
+        let now = call.now::<MANUAL>()?;
+        call.cache(|cache| {
+            if cache.cache().life().has_ended() {
+                return Err(Trouble::Disposed);
+            }
+            let encoded = call.encoded(call.argument(2), 3)?;
+            cache.set(key, key_len, encoded, now).map_err(trouble)?;
+            call.boolean(true)
+        })
+    })
+}
+
+fn trouble(fault: Fault) -> Trouble {
+    match fault.code {
+        Code::ValueTooLarge => Trouble::ValueTooLarge,
+        _ => Trouble::Internal,
+    }
+}
+
+/// `cacheDelete(id, key[, nowMs])` → whether it was there
+unsafe extern "C" fn cache_delete<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<3>(env, info, |call| {
+        let (key, _) = call.key(1)?;
+        let now = call.now::<MANUAL>()?;
+        call.cache(|cache| {
+            if cache.cache().life().has_ended() {
+                return Err(Trouble::Disposed);
+            }
+            call.boolean(cache.delete(key, now))
+        })
+    })
+}
+
+/// `cacheClear(id)` → true
+unsafe extern "C" fn cache_clear(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| {
+        call.cache(|cache| {
+            if cache.cache().life().has_ended() {
+                return Err(Trouble::Disposed);
+            }
+            cache.clear();
+            call.boolean(true)
+        })
+    })
+}
+
+/// `cacheBoard(id, key[, nowMs])` → the text, if it has arrived meanwhile, with what `cacheGet` leaves; else a receipt, negative
+/// minus one when it is to be waited with; null when neither can be had.
+unsafe extern "C" fn cache_board<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<3>(env, info, |call| {
+        let (key, _) = call.key(1)?;
+        let now = call.now::<MANUAL>()?;
+        call.cache(|cache| {
+            if cache.cache().life().has_ended() {
+                return Err(Trouble::Disposed);
+            }
+            note_slots(call, cache, key);
+            match cache.board(key, now) {
+                Miss::Present(bytes) => fresh(call, &bytes, now),
+                Miss::Lead(receipt) => call.integer(i64::from(receipt)),
+                Miss::Wait(receipt) => {
+                    call.environment.count_wait(call.env, true);
+                    call.integer(-1 - i64::from(receipt))
+                }
+                Miss::Refused => null(call),
+            }
+        })
+    })
+}
+
+/// `cacheLand(id, receipt, key, text, ttlMs | undefined[, nowMs])` → whether mail waits
+unsafe extern "C" fn cache_land<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<6>(env, info, |call| {
+        let receipt = call.id(1)?;
+        let (key, key_len) = call.key(2)?;
+        let now = call.now::<MANUAL>()?;
+        call.cache(|cache| {
+            let encoded = call.encoded(call.argument(3), 4)?;
+            cache.land(receipt, key, key_len, encoded, now).map_err(trouble)?;
+            call.mail_waits()
+        })
+    })
+}
+
+/// `cacheFail(id, receipt)` → whether mail waits
+unsafe extern "C" fn cache_fail(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<2>(env, info, |call| {
+        let receipt = call.id(1)?;
+        call.cache(|cache| {
+            cache.fail(receipt);
+            call.mail_waits()
+        })
+    })
+}
+
+/// `cacheLeads(id)`: a letter made a wait into the lead of a flight
+unsafe extern "C" fn cache_leads(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| {
+        call.cache(|cache| {
+            cache.note_lead();
+            call.boolean(true)
+        })
+    })
+}
+
+/// `mail()` → the next letter: the receipt that is held from now on, or the text that has landed with the receipt left, or -1
+/// when there is no more. Ends the wait.
+unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| {
+        let Some(letter) = call.environment.mailbox().and_then(|mailbox| mailbox.next()) else {
+            return call.integer(-1);
+        };
+        call.environment.count_wait(call.env, false);
+        match letter.news {
+            News::Yours => call.integer(i64::from(letter.receipt)),
+            News::Landed(bytes) => {
+                call.environment.leave(0, f64::from(letter.receipt));
+                call.string(&bytes)
+            }
+        }
+    })
+}
+
+type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
+
+const CALLBACKS: &[(&str, Callback)] = &[
+    ("noop", noop),
+    ("attach", attach),
+    ("limiterConsume", limiter_consume::<false>),
+    ("limiterConsumeAt", limiter_consume::<true>),
+    ("limiterPeek", limiter_peek::<false>),
+    ("limiterPeekAt", limiter_peek::<true>),
+    ("limiterRefund", limiter_refund::<false>),
+    ("limiterRefundAt", limiter_refund::<true>),
+    ("limiterReset", limiter_reset::<false>),
+    ("limiterResetAt", limiter_reset::<true>),
+    ("breakerEnter", breaker_enter::<false>),
+    ("breakerEnterAt", breaker_enter::<true>),
+    ("breakerExit", breaker_exit::<false>),
+    ("breakerExitAt", breaker_exit::<true>),
+    ("breakerState", breaker_state),
+    ("bulkheadTryAcquire", bulkhead_try_acquire),
+    ("bulkheadAcquire", bulkhead_acquire),
+    ("giveBack", give_back),
+    ("leave", leave),
+    ("bulkheadArrived", bulkhead_arrived),
+    ("cacheGet", cache_get::<false>),
+    ("cacheGetAt", cache_get::<true>),
+    ("cacheTouch", cache_touch),
+    ("cacheSet", cache_set::<false>),
+    ("cacheSetAt", cache_set::<true>),
+    ("cacheDelete", cache_delete::<false>),
+    ("cacheDeleteAt", cache_delete::<true>),
+    ("cacheClear", cache_clear),
+    ("cacheBoard", cache_board::<false>),
+    ("cacheBoardAt", cache_board::<true>),
+    ("cacheLand", cache_land::<false>),
+    ("cacheLandAt", cache_land::<true>),
+    ("cacheFail", cache_fail),
+    ("cacheLeads", cache_leads),
+    ("mail", mail),
+];
+
+/// Put every callback on `exports`, bound to its environment.
+pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: *mut c_void) -> napi::Result<()> {
+    for (name, callback) in CALLBACKS {
+        let mut function = ptr::null_mut();
+        // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.
+        let status = unsafe {
+            sys::napi_create_function(
+                env,
+                name.as_ptr().cast(),
+                name.len() as isize,
+                Some(*callback),
+                environment,
+                &mut function,
+            );
+            let mut key = ptr::null_mut();
+            sys::napi_create_string_utf8(env, name.as_ptr().cast(), name.len() as isize, &mut key);
+            sys::napi_set_property(env, exports, key, function)
+        };
+        if status != sys::Status::napi_ok {
+            return Err(napi::Error::from_reason(format!("cannot export {name}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Letters from any thread to the JavaScript of one environment. Owns the wake-up: one per batch. Never keeps a process alive
+//! unless somebody waits, and never touches an environment that has ended.
+
+use napi::sys;
+use parking_lot::Mutex;
+use spillway_engine::store::ledger::{Letter, Post};
+use std::collections::VecDeque;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::Arc;
+use std::thread::{self, ThreadId};
+
+/// The letters of one environment, and how to wake it.
+pub(crate) struct Mailbox {
+    letters: Mutex<VecDeque<Letter>>,
+    /// None once the environment has begun to end. Used only under the lock, so that it is never used after.
+    wake: Mutex<Option<Wake>>,
+    /// A letter from this thread needs no wake-up: every call that may cause one is followed by a look into the mailbox.
+    home: ThreadId,
+}
+
+struct Wake(sys::napi_threadsafe_function);
+
+// SAFETY: a threadsafe function may be called from any thread until it is released, which happens under the lock around it.
+unsafe impl Send for Wake {}
+
+impl Mailbox {
+    /// # Safety
+    /// Runs on the thread of `env`; `on_mail` is a JavaScript function.
+    pub(crate) unsafe fn open(env: sys::napi_env, on_mail: sys::napi_value) -> Result<Arc<Self>, sys::napi_status> {
+        let mut function = ptr::null_mut();
+        let name = c"spillway mail";
+        let mut resource_name = ptr::null_mut();
+        // SAFETY: all out-pointers are valid for the call, and nothing is handed over that would have to be finalized.
+        unsafe {
+            check(sys::napi_create_string_utf8(env, name.as_ptr(), name.count_bytes() as isize, &mut resource_name))?;
+            check(sys::napi_create_threadsafe_function(
+                env,
+                on_mail,
+                ptr::null_mut(),
+                resource_name,
+                0,
+                1,
+                ptr::null_mut(),
+                None,
+                ptr::null_mut(),
+                Some(deliver),
+                &mut function,
+            ))?;
+            check(sys::napi_unref_threadsafe_function(env, function))?;
+        }
+        Ok(Arc::new(Mailbox {
+            letters: Mutex::default(),
+            wake: Mutex::new(Some(Wake(function))),
+            home: thread::current().id(),
+        }))
+    }
+
+    /// The next letter.
+    pub(crate) fn next(&self) -> Option<Letter> {
+        self.letters.lock().pop_front()
+    }
+
+    /// Whether there is mail.
+    pub(crate) fn has_mail(&self) -> bool {
+        !self.letters.lock().is_empty()
+    }
+
+    /// While somebody waits the process stays alive, since the letter may come from another thread.
+    pub(crate) fn keep_alive(&self, env: sys::napi_env, alive: bool) {
+        if let Some(Wake(function)) = &*self.wake.lock() {
+            // SAFETY: on the thread of `env`, with a function that is not released: it is still in `wake`.
+            unsafe {
+                if alive {
+                    sys::napi_ref_threadsafe_function(env, *function);
+                } else {
+                    sys::napi_unref_threadsafe_function(env, *function);
+                }
+            }
+        }
+    }
+
+    /// The environment ends: no wake-up from here on.
+    pub(crate) fn close(&self) {
+        if let Some(Wake(function)) = self.wake.lock().take() {
+            // SAFETY: the one acquisition it was created with is released once, and nobody can find it any more.
+            unsafe { sys::napi_release_threadsafe_function(function, sys::ThreadsafeFunctionReleaseMode::abort) };
+        }
+    }
+}
+
+impl Mailbox {
+    fn wake_up(&self) {
+        if let Some(Wake(function)) = &*self.wake.lock() {
+            // SAFETY: not released, as it is still in `wake`. The queue is unbounded and holds at most one call per batch.
+            unsafe {
+                sys::napi_call_threadsafe_function(
+                    *function,
+                    ptr::null_mut(),
+                    sys::ThreadsafeFunctionCallMode::nonblocking,
+                )
+            };
+        }
+    }
+}
+
+/// What the ledger of the environment posts through.
+pub(crate) struct Address(pub(crate) Arc<Mailbox>);
+
+impl Post for Address {
+    fn post(&self, letter: Letter) {
+        let first = {
+            let mut letters = self.0.letters.lock();
+            letters.push_back(letter);
+            letters.len() == 1
+        };
+        if first && thread::current().id() != self.0.home {
+            self.0.wake_up();
+        }
+    }
+}
+
+/// Runs on the environment's thread, in its event loop.
+unsafe extern "C" fn deliver(env: sys::napi_env, on_mail: sys::napi_value, _: *mut c_void, _: *mut c_void) {
+    if env.is_null() || on_mail.is_null() {
+        return;
+    }
+    let mut this = ptr::null_mut();
+    let mut result = ptr::null_mut();
+    // SAFETY: Node calls this with a handle scope open, on the thread of `env`.
+    unsafe {
+        if sys::napi_get_undefined(env, &mut this) == sys::Status::napi_ok {
+            sys::napi_call_function(env, this, on_mail, 0, ptr::null(), &mut result);
+        }
+    }
+}
+
+fn check(status: sys::napi_status) -> Result<(), sys::napi_status> {
+    if status == sys::Status::napi_ok { Ok(()) } else { Err(status) }
+}

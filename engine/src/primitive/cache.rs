@@ -116,6 +116,12 @@ impl Cache {
         &self.life
     }
 
+    /// End it, for every handle and every decoded copy.
+    pub fn end(&self) {
+        self.life.end();
+        self.generations.bump(self.epoch_slot);
+    }
+
     /// The slot whose number rises when everything ends at once.
     pub fn epoch_slot(&self) -> u32 {
         self.epoch_slot

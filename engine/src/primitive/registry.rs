@@ -166,7 +166,7 @@ impl Registry {
 
     /// End the primitive, and its name if no other has taken it since.
     pub fn dispose<K: Kind>(&self, prefix: &str, name: &str, primitive: &Arc<K>) {
-        primitive.life().end();
+        end(&K::into_any(primitive.clone()).0);
         let identity = Identity { prefix: prefix.to_owned(), kind: K::NAME, name: name.to_owned() };
         self.names
             .remove_if(&identity, |_, any| K::of_any(any).is_some_and(|present| Arc::ptr_eq(&present, primitive)));
@@ -175,12 +175,7 @@ impl Registry {
     /// End every primitive.
     pub fn close(&self) {
         self.names.retain(|_, any| {
-            match &any.0 {
-                Any::Limiter(this) => this.life().end(),
-                Any::Breaker(this) => this.life().end(),
-                Any::Bulkhead(this) => this.life().end(),
-                Any::Cache(this) => this.life().end(),
-            }
+            end(&any.0);
             false
         });
     }
@@ -202,6 +197,16 @@ impl Registry {
         }
         serde_json::json!({ "limiters": limiters, "breakers": breakers, "bulkheads": bulkheads, "caches": caches })
             .to_string()
+    }
+}
+
+/// No handle gets an answer any more, not even from a decoded copy.
+fn end(any: &Any) {
+    match any {
+        Any::Limiter(this) => this.life().end(),
+        Any::Breaker(this) => this.life().end(),
+        Any::Bulkhead(this) => this.life().end(),
+        Any::Cache(this) => this.end(),
     }
 }
 

@@ -1,0 +1,5 @@
+// The same face for ES modules. Owns the names only.
+// Never decides anything: elsewhere.js does.
+import elsewhere from './elsewhere.js'
+
+export const { spillway, limiter, breaker, bulkhead, cache, Refusal, isRefusal } = elsewhere

@@ -1,0 +1,27 @@
+//! The engine against oracles that think differently, and against the bugs of its peers, in one binary since linking is slow.
+//! Never sleeps and never reads a clock: time is an argument.
+#![cfg(not(any(loom, shuttle)))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test that panics is a test that fails, and nobody links against one"
+)]
+
+//mod bulkhead;
+//mod cache;
+//mod cells;
+mod dice;
+//mod flights;
+//mod gate;
+mod gcra;
+//mod ledger;
+//mod letters;
+//mod limiter;
+//mod breaker;
+//mod peers;
+//mod registry;
+//mod rolling;
+//mod sketch;
+//mod waiters;

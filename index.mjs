@@ -1,0 +1,6 @@
+// The same face for import. Never a second copy: state and classes are those of index.js.
+
+import face from './index.js'
+
+export const { spillway, limiter, breaker, bulkhead, cache, Refusal, isRefusal } = face
+export default face

@@ -1,0 +1,63 @@
+'use strict'
+// What a guarded function is called with. Never makes a signal nobody reads.
+
+const { misuse, shown } = require('./misuse.js')
+
+class CallContext {
+  /** @type {AbortSignal | undefined} */
+  #parent
+  /** @type {AbortController | undefined} */
+  #own
+  #aborted = false
+  /** @type {unknown} */
+  #reason
+
+  /** @param {AbortSignal} [parent] the caller's, handed on as it is */
+  constructor(parent) {
+    this.#parent = parent
+  }
+
+  get signal() {
+    if (this.#parent !== undefined) return this.#parent
+    if (this.#own === undefined) {
+      this.#own = new AbortController()
+      if (this.#aborted) this.#own.abort(this.#reason)
+    }
+    return this.#own.signal
+  }
+
+  /**
+   * @param {CallContext} context
+   * @param {unknown} reason
+   */
+  static abort(context, reason) {
+    context.#aborted = true
+    context.#reason = reason
+    context.#own?.abort(reason)
+  }
+}
+
+/**
+ * @param {string} what
+ * @param {unknown} fn
+ */
+function assertFunction(what, fn) {
+  if (typeof fn !== 'function') throw misuse('E_FUNCTION', `${what} needs a function to call; got ${shown(fn)}`)
+}
+
+/**
+ * The signal of call options; throws its reason if it is aborted already.
+ * @param {import('../index').CallOptions | undefined} options
+ * @returns {AbortSignal | undefined}
+ */
+function signalOf(options) {
+  const signal = options?.signal
+  if (signal === undefined || signal === null) return undefined
+  if (typeof signal !== 'object' || typeof signal.addEventListener !== 'function') {
+    throw misuse('E_OPTION', `\`signal\` must be an AbortSignal; got ${shown(signal)}`, { option: 'signal' })
+  }
+  if (signal.aborted) throw signal.reason
+  return signal
+}
+
+module.exports = { CallContext, assertFunction, signalOf }

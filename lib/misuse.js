@@ -1,0 +1,37 @@
+'use strict'
+// Errors for what a developer did wrong: a code to test for, and a sentence with what was given and what is allowed.
+// Never used for a "no": that is a value, or a Refusal.
+
+/**
+ * @param {string} code
+ * @param {string} message
+ * @param {{ Base?: ErrorConstructor | TypeErrorConstructor | RangeErrorConstructor, option?: string, cause?: unknown }} [more]
+ * @returns {Error & { code: string, option?: string }}
+ */
+function misuse(code, message, { Base = TypeError, option, cause } = {}) {
+  const error = new Base(`${message} [${code}]`, cause === undefined ? undefined : { cause })
+  return Object.assign(error, option === undefined ? { code } : { code, option })
+}
+
+/**
+ * A value as a developer would recognise it in a message: short, and never with what is inside an object.
+ * @param {unknown} value
+ * @returns {string}
+ */
+function shown(value) {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : `an object (${kindOf(value)})`
+  return String(value)
+}
+
+/**
+ * The class of an object. Reads nothing that could be a getter of the user's.
+ * @param {object} value
+ */
+function kindOf(value) {
+  return Object.prototype.toString.call(value).slice(8, -1)
+}
+
+module.exports = { misuse, shown }

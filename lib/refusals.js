@@ -1,0 +1,105 @@
+'use strict'
+// What run() throws when a call was not let through. Owns codes, statuses and the brand; never depends on native code.
+
+/** @typedef {import('../index').RefusalCode} RefusalCode */
+
+// Registered, so that an error of one copy of the package is known by another.
+const BRAND = Symbol.for('spillway.refusal')
+
+/** @type {Record<RefusalCode, { status: 429 | 503 | 504, title: string, type: string }>} */
+const KINDS = {
+  E_LIMITED: kind(429, 'Too many requests', 'quota-exceeded'),
+  E_OPEN: kind(503, 'A dependency is failing', 'temporary-reduced-capacity'),
+  E_FULL: kind(503, 'Too many calls at the same time', 'temporary-reduced-capacity'),
+  E_TIMEOUT: kind(504, 'A dependency took too long'),
+  E_RETRY_BUDGET: kind(503, 'Too many retries', 'temporary-reduced-capacity'),
+  E_SHED: kind(503, 'The service is overloaded', 'temporary-reduced-capacity'),
+  E_SATURATED: kind(503, 'The queue is full', 'temporary-reduced-capacity'),
+  E_STORE_UNAVAILABLE: kind(503, 'The limit cannot be checked'),
+}
+
+/**
+ * The problem types are those of draft-ietf-httpapi-ratelimit-headers.
+ * @param {429 | 503 | 504} status
+ * @param {string} title
+ * @param {string} [type]
+ */
+function kind(status, title, type) {
+  return { status, title, type: type ? `https://iana.org/assignments/http-problem-types#${type}` : 'about:blank' }
+}
+
+/** @type {Record<RefusalCode, (primitive: string) => string>} */
+const MESSAGES = {
+  E_LIMITED: (name) => `the limit of "${name}" is reached`,
+  E_OPEN: (name) => `the breaker "${name}" is open`,
+  E_FULL: (name) => `the bulkhead "${name}" is full`,
+  E_TIMEOUT: (name) => `"${name}" took too long`,
+  E_RETRY_BUDGET: (name) => `the retry budget of "${name}" is spent`,
+  E_SHED: (name) => `"${name}" sheds load`,
+  E_SATURATED: (name) => `the queue "${name}" is full`,
+  E_STORE_UNAVAILABLE: (name) => `the store of "${name}" is unavailable`,
+}
+
+class Refusal extends Error {
+  /** @param {{ code: RefusalCode, primitive: string, retryAfterMs?: number, message?: string, cause?: unknown }} info */
+  constructor({ code, primitive, retryAfterMs, message, cause }) {
+    // Where it was refused is where run() was called, which the caller knows; walking a deep stack for it would cost more than
+    // the refusal itself. One frame tells which call it was.
+    const limit = Error.stackTraceLimit
+    Error.stackTraceLimit = Math.min(limit ?? 0, 1)
+    super(message ?? MESSAGES[code](primitive), cause === undefined ? undefined : { cause })
+    Error.stackTraceLimit = limit
+    this.code = code
+    this.primitive = primitive
+    this.status = KINDS[code].status
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs
+  }
+
+  /** @param {import('../index').Decision} decision */
+  static of(decision) {
+    const code = decision.reason === 'store-unavailable' ? 'E_STORE_UNAVAILABLE' : 'E_LIMITED'
+    return new Refusal({ code, primitive: decision.limiter, retryAfterMs: decision.retryAfterMs })
+  }
+
+  /** @param {unknown} value */
+  static [Symbol.hasInstance](value) {
+    // A class of the user's that extends this one is asked the ordinary way.
+    return this === Refusal ? isRefusal(value) : Function.prototype[Symbol.hasInstance].call(this, value)
+  }
+
+  /** @returns {import('../index').ProblemDetails} */
+  toProblem() {
+    const { type, title, status } = KINDS[this.code]
+    /** @type {import('../index').ProblemDetails} */
+    const problem = { type, title, status, detail: this.message, code: this.code }
+    if (this.retryAfterMs !== undefined && Number.isFinite(this.retryAfterMs)) {
+      problem.retryAfter = Math.ceil(this.retryAfterMs / 1000)
+    }
+    if (this.code === 'E_LIMITED') problem['violated-policies'] = [this.primitive]
+    return problem
+  }
+}
+Object.defineProperty(Refusal.prototype, 'name', { value: 'Refusal', configurable: true, writable: true })
+Object.defineProperty(Refusal.prototype, BRAND, { value: true })
+
+/**
+ * @param {unknown} value
+ * @returns {value is import('../index').Refusal}
+ */
+function isRefusal(value) {
+  return typeof value === 'object' && value !== null && /** @type {any} */ (value)[BRAND] === true
+}
+
+/**
+ * The plain data of a refusal, for who wants no Error.
+ * @param {RefusalCode} code
+ * @param {string} primitive
+ * @param {number} [retryAfterMs]
+ * @returns {import('../index').RefusalInfo}
+ */
+function refusalInfo(code, primitive, retryAfterMs) {
+  const status = KINDS[code].status
+  return retryAfterMs === undefined ? { code, primitive, status } : { code, primitive, status, retryAfterMs }
+}
+
+module.exports = { Refusal, isRefusal, refusalInfo }

@@ -1,0 +1,233 @@
+'use strict'
+// One configured set of primitives. Owns names, handles and their end. Never holds any state of a primitive: that is native.
+
+const { Breaker, breakerClassify, breakerShape } = require('./breaker.js')
+const { Bulkhead, bulkheadShape } = require('./bulkhead.js')
+const { Cache, cacheShape } = require('./cache.js')
+const { onClock, timeOf } = require('./clock.js')
+const { Limiter, limiterShape } = require('./limiter.js')
+const { misuse, shown } = require('./misuse.js')
+const { native: load, troubleOf } = require('./native.js')
+const { Options, nameOf } = require('./options.js')
+
+/** @typedef {import('./native.js').Native} Native */
+/** @typedef {Limiter | Breaker | Bulkhead | Cache} Handle */
+/** @typedef {'limiter' | 'breaker' | 'bulkhead' | 'cache'} KindName */
+
+const OPTIONS = ['prefix', 'onMismatch', 'isolated', 'clock', 'redis']
+
+/**
+ * What a kind of primitive is opened with: how its options are read, its native opening, and its handle.
+ * @type {Record<KindName, { shape: (options: unknown) => any, open: (native: Native) => Function, Handle: new (...args: any[]) => Handle }>}
+ */
+const KINDS = {
+  limiter: { shape: limiterShape, open: (native) => native.openLimiter, Handle: Limiter },
+  breaker: { shape: breakerShape, open: (native) => native.openBreaker, Handle: Breaker },
+  bulkhead: { shape: bulkheadShape, open: (native) => native.openBulkhead, Handle: Bulkhead },
+  cache: { shape: cacheShape, open: (native) => native.openCache, Handle: Cache },
+}
+
+/** What a handle knows of where it was opened. */
+class Place {
+  #dispose
+
+  /**
+   * @param {KindName} kind
+   * @param {string} name
+   * @param {Native} native the calls of the hot path, on the spillway's clock
+   * @param {() => number} now milliseconds, for spans
+   * @param {(id: number) => void} dispose
+   */
+  constructor(kind, name, native, now, dispose) {
+    this.kind = kind
+    this.name = name
+    this.native = native
+    this.now = now
+    this.#dispose = dispose
+  }
+
+  /** @param {number} id */
+  dispose(id) {
+    this.#dispose(id)
+  }
+
+  /**
+   * A call beside the hot path, whose errors say what has ended.
+   * @template R
+   * @param {(native: Native) => R} call
+   * @returns {R}
+   */
+  cold(call) {
+    try {
+      return call(this.native)
+    } catch (error) {
+      throw faultOf(error, this.kind, this.name)
+    }
+  }
+}
+
+class Spillway {
+  #native
+  #prefix
+  #replace
+  /** @type {(() => number) | undefined} */
+  #clock
+  #now
+  /** Registry of its own; undefined for the process's. @type {number | undefined} */
+  #registry
+  #closed = false
+  /** @type {Map<string, { handle: Handle, id: number, config: string }>} */
+  #open = new Map()
+
+  /** @param {import('../index').LocalOptions} [given] */
+  constructor(given) {
+    const options = new Options('spillway()', given, OPTIONS)
+    if (options.get('redis') !== undefined) {
+      throw misuse('E_UNSUPPORTED', 'this version of spillway has no Redis store yet; leave `redis` out to keep state in the process', {
+        Base: Error,
+        option: 'redis',
+      })
+    }
+    this.#prefix = prefixOf(options.get('prefix'))
+    const mismatch = process.env.NODE_ENV === 'development' ? 'replace' : 'throw'
+    this.#replace = options.word('onMismatch', ['throw', 'replace'], mismatch) === 'replace'
+    const clock = options.callback('clock')
+    const isolated = options.flag('isolated') || clock !== undefined
+    const native = load()
+    this.#clock = clock
+    this.#native = clock === undefined ? native : onClock(native, clock)
+    this.#now = clock === undefined ? monotonic : () => timeOf(clock)
+    this.#registry = isolated ? native.newRegistry() : undefined
+  }
+
+  /**
+   * @param {string} name
+   * @param {import('../index').LimiterOptions} options
+   */
+  limiter(name, options) {
+    return /** @type {Limiter} */ (this.#openOne('limiter', name, options))
+  }
+
+  /**
+   * @param {string} name
+   * @param {import('../index').BreakerOptions} [options]
+   */
+  breaker(name, options) {
+    const breaker = /** @type {Breaker} */ (this.#openOne('breaker', name, options))
+    Breaker.setClassify(breaker, breakerClassify(options))
+    return breaker
+  }
+
+  /**
+   * @param {string} name
+   * @param {import('../index').BulkheadOptions} options
+   */
+  bulkhead(name, options) {
+    return /** @type {Bulkhead} */ (this.#openOne('bulkhead', name, options))
+  }
+
+  /**
+   * @param {string} name
+   * @param {import('../index').CacheOptions} [options]
+   */
+  cache(name, options) {
+    return /** @type {Cache} */ (this.#openOne('cache', name, options))
+  }
+
+  /** @returns {import('../index').Snapshot} */
+  snapshot() {
+    this.#assertOpen()
+    for (const { handle } of this.#open.values()) {
+      if (handle instanceof Cache) Cache.tellHits(handle)
+    }
+    return JSON.parse(this.#native.snapshot(this.#registry, this.#clock && this.#now()))
+  }
+
+  async close() {
+    if (this.#closed) return
+    this.#closed = true
+    for (const [key, { id }] of this.#open) this.#letGo(key, id, false)
+    if (this.#registry !== undefined) this.#native.closeRegistry(this.#registry)
+  }
+
+  /**
+   * A name opened twice here is one handle: opening in a request handler must not pile up handles.
+   * @param {KindName} kind
+   * @param {unknown} given
+   * @param {unknown} options
+   * @returns {Handle}
+   */
+  #openOne(kind, given, options) {
+    this.#assertOpen()
+    const name = nameOf(kind, given)
+    const { shape: shapeOf, open, Handle } = KINDS[kind]
+    const shape = shapeOf(options)
+    const key = `${kind}:${name}`
+    const config = JSON.stringify(shape)
+    const present = this.#open.get(key)
+    if (present !== undefined && present.config === config && !this.#native.hasEnded(present.id)) return present.handle
+    const place = new Place(kind, name, this.#native, this.#now, (id) => this.#letGo(key, id, true))
+    const opening = {
+      registry: this.#registry,
+      prefix: this.#prefix,
+      name,
+      replace: this.#replace,
+      nowMs: this.#clock && this.#now(),
+    }
+    const id = place.cold((native) => open(native)(opening, shape))
+    const handle = new Handle(place, id, shape)
+    this.#open.set(key, { handle, id, config })
+    return handle
+  }
+
+  /**
+   * @param {string} key
+   * @param {number} id
+   * @param {boolean} end for everybody, or only as far as this spillway goes
+   */
+  #letGo(key, id, end) {
+    const open = this.#open.get(key)
+    if (open?.id === id) {
+      this.#open.delete(key)
+      if (open.handle instanceof Cache) Cache.forgetCopies(open.handle)
+    }
+    this.#native.letGo(id, end)
+  }
+
+  #assertOpen() {
+    if (this.#closed) throw misuse('E_DISPOSED', 'this spillway is closed; make another with spillway()', { Base: Error })
+  }
+}
+
+/**
+ * Milliseconds on a clock that never jumps.
+ */
+function monotonic() {
+  return performance.now()
+}
+
+/** @param {unknown} prefix */
+function prefixOf(prefix) {
+  if (prefix === undefined) return ''
+  if (typeof prefix !== 'string' || prefix.length > 64 || prefix.includes(':')) {
+    throw misuse('E_OPTION', `\`prefix\` of spillway() must be a string of up to 64 characters without ':'; got ${shown(prefix)}`, {
+      option: 'prefix',
+    })
+  }
+  return prefix
+}
+
+/**
+ * A native error as this package throws it.
+ * @param {any} error
+ * @param {string} kind
+ * @param {string} name
+ */
+function faultOf(error, kind, name) {
+  if (error?.code === 'E_DISPOSED') return misuse('E_DISPOSED', `the ${kind} "${name}" has been disposed of; open it again`, { Base: Error })
+  if (error?.code === 'E_RATE_TOO_FINE' || error?.code === 'E_OPTION') return misuse(error.code, error.message, { Base: RangeError })
+  if (error?.code === 'E_MISMATCH') return misuse('E_MISMATCH', error.message)
+  return error?.code === 'E_INTERNAL' ? troubleOf(kind, name) : error
+}
+
+module.exports = { Spillway, Place }

@@ -1,0 +1,141 @@
+// npm test: every check there is, on a clone with nothing but Node, npm and Rust. Owns the list of steps and the closing
+// line. Never goes on after a step that failed, and never lets a runner that ran nothing count as one that passed.
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { build } from './build.mjs'
+import { install } from './install.mjs'
+import { CommandFailed, root, run } from './run.mjs'
+import { cargoTotals, nodeTotals, sum } from './tally.mjs'
+
+/**
+ * A step either checks and answers nothing, or runs tests and answers how many.
+ * @typedef {() => Promise<void>} Check
+ * @typedef {() => Promise<import('./tally.mjs').Totals>} Tests
+ */
+
+/** In the order they run: what is quick to fail comes first, what needs the binary after `build`. */
+const steps = /** @type {Record<string, Check | Tests>} */ ({
+  install: () => install(),
+  prettier: () => run('node_modules/.bin/prettier', ['--check', '--log-level', 'warn', '.']),
+  eslint: () => run('node_modules/.bin/eslint', ['--max-warnings', '0', '.']),
+  rustfmt: () => run('cargo', ['fmt', '--all', '--check']),
+  build: () => build(),
+  types: async () => {
+    for (const project of ['tsconfig.json', '__test__/types/nodenext.json', '__test__/types/bundler.json']) {
+      await run('node_modules/.bin/tsc', ['--project', project])
+    }
+  },
+  clippy: () => run('cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']),
+  engine: () => cargo(['test', '-p', 'spillway-engine', '--release'], ASSERTING),
+  loom: () =>
+    cargo(['test', '-p', 'spillway-engine', '--release', '--test', 'loom_kernels'], {
+      ...ASSERTING,
+      RUSTFLAGS: '--cfg loom',
+      // Other flags mean other artefacts: in the same folder each of the two builds would undo the other.
+      CARGO_TARGET_DIR: join(root, 'target', 'loom'),
+    }),
+  node: () => node(tests().filter((file) => !GUESTS.test(file))),
+  consumers: () => node(tests().filter((file) => file.endsWith('consumers.test.js'))),
+  examples: () => node(tests().filter((file) => file.endsWith('examples.test.js'))),
+})
+
+/**
+ * Optimised, so that a hundred thousand cases take a second, but with the assertions and overflow checks a release leaves
+ * out, and without the link-time optimisation that would make every test binary take a minute to link.
+ */
+const ASSERTING = {
+  CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS: 'true',
+  CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS: 'true',
+  CARGO_PROFILE_RELEASE_LTO: 'off',
+  CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
+}
+
+/** These install other people's packages, so they have steps of their own. */
+const GUESTS = /(?:consumers|examples)\.test\.js$/
+
+/** A test that hangs is a test that failed; the longest one builds a Next.js application. */
+const HUNG_AFTER_MS = 900_000
+
+/** Every test file, by name. Node 20 takes no globs. */
+function tests() {
+  return readdirSync(join(root, '__test__'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.js') && !/(?:^|\/)(?:node_modules|consumers)\//.test(file))
+    .sort()
+    .map((file) => join('__test__', file))
+}
+
+/** @param {string[]} args @param {Record<string, string>} env */
+async function cargo(args, env) {
+  let output = ''
+  const onText = (/** @type {string} */ text) => (output += text)
+  return counted(cargoTotals, () => output, run('cargo', args, { env, onText }))
+}
+
+/** @param {string[]} files */
+async function node(files) {
+  if (files.length === 0) throw new CommandFailed('node --test', 'there is no such test file')
+  let output = ''
+  const onText = (/** @type {string} */ text) => (output += text)
+  const args = ['--test', '--test-reporter=spec', `--test-timeout=${HUNG_AFTER_MS}`, ...files]
+  return counted(nodeTotals, () => output, run(process.execPath, args, { onText }))
+}
+
+/**
+ * @param {(output: string) => import('./tally.mjs').Totals} totalsOf
+ * @param {() => string} output
+ * @param {Promise<void>} ended
+ */
+async function counted(totalsOf, output, ended) {
+  try {
+    await ended
+  } catch (error) {
+    throw Object.assign(/** @type {Error} */ (error), { totals: totalsOf(output()) })
+  }
+  const totals = totalsOf(output())
+  if (totals.passed === 0) throw new CommandFailed('the runner', 'ended well and ran no test')
+  return totals
+}
+
+/** @param {string[]} args */
+function chosen(args) {
+  if (args.length === 0) return Object.keys(steps)
+  const [flag, list = '', ...rest] = args
+  const only = list.split(',')
+  const unknown = only.filter((name) => !Object.hasOwn(steps, name))
+  if (flag !== '--only' || unknown.length > 0 || rest.length > 0) {
+    console.error(`usage: node scripts/test.mjs [--only step,step]\nsteps: ${Object.keys(steps).join(', ')}`)
+    process.exit(2)
+  }
+  // Whatever was asked for, it takes the tools.
+  return Object.keys(steps).filter((name) => name === 'install' || only.includes(name))
+}
+
+/** @param {number} since */
+function seconds(since) {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`
+}
+
+let totals = { passed: 0, failed: 0, skipped: 0 }
+const began = performance.now()
+
+for (const name of chosen(process.argv.slice(2))) {
+  console.log(`\n── ${name}`)
+  const since = performance.now()
+  try {
+    const found = await steps[name]()
+    if (found) totals = sum(totals, found)
+    console.log(`── ${name}: ok, ${seconds(since)}`)
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error
+    const found = /** @type {{ totals?: import('./tally.mjs').Totals }} */ (error).totals
+    if (found) totals = sum(totals, found)
+    // A step that fails without a failed test, for example because it did not compile, is still a failure.
+    if (!found?.failed) totals.failed += 1
+    console.log(`\n── ${name}: FAILED, ${seconds(since)}. ${error.message}`)
+    process.exitCode = 1
+    break
+  }
+}
+
+console.log(`\nall in all ${seconds(began)}`)
+console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)

@@ -43,10 +43,10 @@ const MESSAGES = {
 class Refusal extends Error {
   /** @param {{ code: RefusalCode, primitive: string, retryAfterMs?: number, message?: string, cause?: unknown }} info */
   constructor({ code, primitive, retryAfterMs, message, cause }) {
-    // Where it was refused is where run() was called, which the caller knows; walking a deep stack for it would cost more than
-    // the refusal itself. One frame tells which call it was.
+    // Without frames: walking the stack would cost several times the refusal itself, at the very moment there is no time to
+    // lose, and would only show where run() was called. Which primitive refused, the message says.
     const limit = Error.stackTraceLimit
-    Error.stackTraceLimit = Math.min(limit ?? 0, 1)
+    Error.stackTraceLimit = 0
     super(message ?? MESSAGES[code](primitive), cause === undefined ? undefined : { cause })
     Error.stackTraceLimit = limit
     this.code = code

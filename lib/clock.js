@@ -14,7 +14,7 @@ function onClock(native, clock) {
   const now = () => timeOf(clock)
   return {
     ...native,
-    limiterConsume: (id, key, cost) => at.limiterConsumeAt(id, key, cost, now()),
+    limiterConsume: (id, key, cost = 1) => at.limiterConsumeAt(id, key, cost, now()),
     limiterPeek: (id, key, cost) => at.limiterPeekAt(id, key, cost, now()),
     limiterRefund: (id, key, cost, date) => at.limiterRefundAt(id, key, cost, date, now()),
     limiterReset: (id, key) => at.limiterResetAt(id, key, now()),

@@ -55,7 +55,9 @@ class Limiter {
    * @param {number} cost
    */
   consume(key, cost = 1) {
-    const ok = this.#native.limiterConsume(this.#id, key, cost)
+    // The usual cost goes unsaid: an argument more is a call into Node more.
+    const ok =
+      cost === 1 ? this.#native.limiterConsume(this.#id, key) : this.#native.limiterConsume(this.#id, key, cost)
     if (ok === undefined) throw this.#trouble(key, cost)
     return this.#decision(ok, key, cost, ok ? this : null)
   }

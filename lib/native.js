@@ -11,7 +11,7 @@ const { deliver } = require('./mailbox.js')
  * @typedef {object} Hot
  * @property {() => void} noop
  * @property {(details: Float64Array, slots: Int32Array, onMail: () => void) => boolean} attach
- * @property {(id: number, key: unknown, cost: unknown) => boolean | undefined} limiterConsume
+ * @property {(id: number, key: unknown, cost?: unknown) => boolean | undefined} limiterConsume
  * @property {(id: number, key: unknown, cost: unknown) => boolean | undefined} limiterPeek
  * @property {(id: number, key: unknown, cost: number, date: number) => boolean | undefined} limiterRefund
  * @property {(id: number, key: unknown) => boolean | undefined} limiterReset

@@ -16,7 +16,7 @@ use spillway_engine::primitive::bulkhead::{BulkheadHandle, Grant};
 use spillway_engine::primitive::cache::{CacheHandle, Encoded, Miss};
 use spillway_engine::primitive::limiter::LimiterHandle;
 use spillway_engine::store::bytes::Bytes;
-use spillway_engine::store::fingerprint::{Encoding, Fingerprint};
+use spillway_engine::store::fingerprint::Fingerprint;
 use spillway_engine::store::generations::slot_of;
 use spillway_engine::store::ledger::News;
 use std::ffi::c_void;
@@ -37,8 +37,8 @@ enum Trouble {
 
 const TROUBLE: usize = DETAILS - 1;
 
-/// Keys up to this many bytes are read on the stack.
-const SHORT: usize = 256;
+/// Keys of fewer 16-bit units than this are read on the stack.
+const SHORT: usize = 128;
 
 /// Where a manual clock's zero lies, so that no span reaches below.
 pub(crate) const MANUAL_ORIGIN: Nanos = 3_600_000_000_000;
@@ -57,6 +57,8 @@ struct Call<'env, const N: usize> {
     env: sys::napi_env,
     environment: &'env Environment,
     arguments: [sys::napi_value; N],
+    /// How many of them were given.
+    count: usize,
 }
 
 type Reply = Result<sys::napi_value, Trouble>;
@@ -80,7 +82,7 @@ fn enter<const N: usize>(
             _ => return ptr::null_mut(),
         }
     };
-    let call = Call { env, environment, arguments };
+    let call = Call { env, environment, arguments, count };
     let trouble = match catch_unwind(AssertUnwindSafe(|| body(&call))) {
         Ok(Ok(reply)) => return reply,
         Ok(Err(trouble)) => trouble,
@@ -117,8 +119,12 @@ impl<const N: usize> Call<'_, N> {
         if status == sys::Status::napi_ok { Ok(id) } else { Err(Trouble::Internal) }
     }
 
+    /// A cost that is left out is 1.
     #[inline]
     fn cost(&self, index: usize) -> Result<u32, Trouble> {
+        if self.count <= index {
+            return Ok(1);
+        }
         let cost = self.number(index).ok_or(Trouble::Cost)?;
         let whole = cost as u32;
         if f64::from(whole) == cost { Ok(whole) } else { Err(Trouble::Cost) }
@@ -130,40 +136,31 @@ impl<const N: usize> Call<'_, N> {
         if MANUAL { self.given(N - 1).map(manual) } else { Ok(monotonic()) }
     }
 
-    /// The key's fingerprint and its length in bytes.
+    /// The key's fingerprint and its length.
+    ///
+    /// Read as 16-bit units: what JavaScript has, so that lone surrogates stay apart, and cheaper than encoding them.
     #[inline]
     fn key(&self, index: usize) -> Result<(Fingerprint, usize), Trouble> {
         let value = self.argument(index);
-        let mut buffer = [MaybeUninit::<u8>::uninit(); SHORT];
+        let mut buffer = [MaybeUninit::<u16>::uninit(); SHORT];
         let mut length = 0;
-        // SAFETY: the buffer has room for SHORT bytes, of which Node writes `length` and a zero.
-        let bytes = unsafe {
+        // SAFETY: the buffer has room for SHORT units, of which Node writes `length` and a zero.
+        let units = unsafe {
             let status =
-                sys::napi_get_value_string_utf8(self.env, value, buffer.as_mut_ptr().cast(), SHORT, &mut length);
+                sys::napi_get_value_string_utf16(self.env, value, buffer.as_mut_ptr().cast(), SHORT, &mut length);
             if status != sys::Status::napi_ok || length == 0 {
                 return Err(Trouble::Key);
             }
-            std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length)
+            std::slice::from_raw_parts(buffer.as_ptr().cast::<u16>(), length)
         };
-        // A text that was cut at the buffer's end fills it but for the zero and at most three bytes of the next character.
-        if length + 4 >= SHORT || has_replacement(bytes) {
-            return self.unusual_key(value);
-        }
-        Ok((Fingerprint::of(bytes, Encoding::Utf8), length))
+        // A full buffer may hold a text that was cut.
+        if length + 1 < SHORT { Ok((fingerprint(units), length)) } else { self.long_key(value) }
     }
 
-    /// Long, or with a character that may stand for a lone surrogate.
     #[cold]
-    fn unusual_key(&self, value: sys::napi_value) -> Result<(Fingerprint, usize), Trouble> {
-        let text = self.text(value).ok_or(Trouble::Key)?;
-        if has_replacement(&text) {
-            let units = self.units(value).ok_or(Trouble::Key)?;
-            if char::decode_utf16(units.iter().copied()).any(|unit| unit.is_err()) {
-                let bytes: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
-                return Ok((Fingerprint::of(&bytes, Encoding::Utf16), bytes.len()));
-            }
-        }
-        Ok((Fingerprint::of(&text, Encoding::Utf8), text.len()))
+    fn long_key(&self, value: sys::napi_value) -> Result<(Fingerprint, usize), Trouble> {
+        let units = self.units(value).ok_or(Trouble::Key)?;
+        Ok((fingerprint(&units), units.len()))
     }
 
     /// A string as UTF-8, of any length.
@@ -289,9 +286,10 @@ impl<const N: usize> Call<'_, N> {
     }
 }
 
-/// Whether the text has U+FFFD, which is also what a lone surrogate is read as.
-fn has_replacement(text: &[u8]) -> bool {
-    text.contains(&0xef) && text.windows(3).any(|window| window == [0xef, 0xbf, 0xbd])
+#[inline]
+fn fingerprint(units: &[u16]) -> Fingerprint {
+    // SAFETY: every pattern of bits is a byte, and a byte needs no alignment.
+    Fingerprint::of(unsafe { std::slice::from_raw_parts(units.as_ptr().cast::<u8>(), size_of_val(units)) })
 }
 
 /// `noop()`: what a crossing costs.
@@ -324,7 +322,7 @@ fn answer<const N: usize>(call: &Call<'_, N>, verdict: Verdict, date: f64) -> Re
     call.boolean(verdict.answer == Answer::Allowed)
 }
 
-/// `limiterConsume(id, key, cost[, nowMs])` → ok
+/// `limiterConsume(id, key[, cost[, nowMs]])` → ok
 unsafe extern "C" fn limiter_consume<const MANUAL: bool>(
     env: sys::napi_env,
     info: sys::napi_callback_info,

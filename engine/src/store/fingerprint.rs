@@ -1,9 +1,11 @@
 //! A key as 128 keyed bits. Never keeps the key, and never hashes without the process's secret.
 
-use siphasher::sip128::SipHasher13;
+use ahash::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::OnceLock;
 
-/// 128 bits of SipHash-1-3 under a random secret: nobody outside the process can make two keys meet.
+/// Two aHashes under independent random secrets, so that nobody outside the process can make two keys meet. Good for this
+/// process only: the function may differ from build to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
     /// Picks the bucket.
@@ -12,32 +14,27 @@ pub struct Fingerprint {
     pub high: u64,
 }
 
-/// How a key's text is encoded. Part of the fingerprint, so that one encoding's bytes never stand for another's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// Well-formed text.
-    Utf8,
-    /// Text with lone surrogates, which UTF-8 cannot tell apart, as its 16-bit units.
-    Utf16,
-}
-
 impl Fingerprint {
-    /// The fingerprint of a key given as bytes.
-    pub fn of(key: &[u8], encoding: Encoding) -> Self {
-        static SECRET: OnceLock<(u64, u64)> = OnceLock::new();
-        let (low, high) = *SECRET.get_or_init(|| (random_word(), random_word()));
-        let domain = match encoding {
-            Encoding::Utf8 => 0,
-            Encoding::Utf16 => !0,
+    /// The fingerprint of a key given as bytes, in whatever encoding keeps every two keys apart.
+    pub fn of(key: &[u8]) -> Self {
+        static SECRETS: OnceLock<[RandomState; 2]> = OnceLock::new();
+        let [low, high] = SECRETS.get_or_init(|| [secret(), secret()]);
+        let hash = |secret: &RandomState| {
+            let mut hasher = secret.build_hasher();
+            hasher.write(key);
+            hasher.finish()
         };
-        let hash = SipHasher13::new_with_keys(low ^ domain, high).hash(key);
-        Fingerprint { low: hash.h1, high: hash.h2 }
+        Fingerprint { low: hash(low), high: hash(high) }
     }
 
     /// One of `count` places, evenly.
     pub fn place(self, count: usize) -> usize {
         ((u128::from(self.high) * count as u128) >> 64) as usize
     }
+}
+
+fn secret() -> RandomState {
+    RandomState::with_seeds(random_word(), random_word(), random_word(), random_word())
 }
 
 /// A word nobody can guess; without an entropy source, one that at least differs from process to process.

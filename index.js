@@ -4,7 +4,9 @@
 const { Refusal, isRefusal } = require('./lib/refusals.js')
 const { Spillway } = require('./lib/spillway.js')
 
-/** @type {Spillway | undefined} */
+/** @typedef {InstanceType<typeof Spillway>} Bound */
+
+/** @type {Bound | undefined} */
 let standard
 
 /** The spillway of this thread that the direct exports are bound to. */
@@ -17,24 +19,24 @@ function spillway(options) {
   return new Spillway(options)
 }
 
-/** @type {Spillway['limiter']} */
-function limiter(name, options) {
-  return bound().limiter(name, options)
+/** @param {Parameters<Bound['limiter']>} opening */
+function limiter(...opening) {
+  return bound().limiter(...opening)
 }
 
-/** @type {Spillway['breaker']} */
-function breaker(name, options) {
-  return bound().breaker(name, options)
+/** @param {Parameters<Bound['breaker']>} opening */
+function breaker(...opening) {
+  return bound().breaker(...opening)
 }
 
-/** @type {Spillway['bulkhead']} */
-function bulkhead(name, options) {
-  return bound().bulkhead(name, options)
+/** @param {Parameters<Bound['bulkhead']>} opening */
+function bulkhead(...opening) {
+  return bound().bulkhead(...opening)
 }
 
-/** @type {Spillway['cache']} */
-function cache(name, options) {
-  return bound().cache(name, options)
+/** @param {Parameters<Bound['cache']>} opening */
+function cache(...opening) {
+  return bound().cache(...opening)
 }
 
 module.exports = { spillway, limiter, breaker, bulkhead, cache, Refusal, isRefusal }

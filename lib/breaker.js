@@ -8,10 +8,20 @@ const { details, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
 const { Refusal, isRefusal, refusalInfo } = require('./refusals.js')
 
-/** @typedef {import('./spillway.js').Place} Place */
+/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
 /** @typedef {import('../index').Outcome} Outcome */
 
-const OPTIONS = ['window', 'failureRate', 'minCalls', 'consecutive', 'slow', 'open', 'probes', 'probeTimeout', 'classify']
+const OPTIONS = [
+  'window',
+  'failureRate',
+  'minCalls',
+  'consecutive',
+  'slow',
+  'open',
+  'probes',
+  'probeTimeout',
+  'classify',
+]
 const MILLION = 1_000_000
 
 /** @type {readonly import('../index').BreakerState[]} */
@@ -69,7 +79,10 @@ class BreakerPermit {
    */
   static take(permit, breaker) {
     if (typeof permit !== 'object' || permit === null || !(#out in permit) || permit.#breaker !== breaker) {
-      throw misuse('E_PERMIT', `exit() of the breaker "${breaker.name}" needs a permit its enter() gave; got ${shown(permit)}`)
+      throw misuse(
+        'E_PERMIT',
+        `exit() of the breaker "${breaker.name}" needs a permit its enter() gave; got ${shown(permit)}`,
+      )
     }
     const out = permit.#out
     permit.#out = false
@@ -135,7 +148,11 @@ class Breaker {
       this.#leave(generation, this.#outcomeOf({ ok: false, error }, signal, generation), began)
       throw error
     }
-    this.#leave(generation, this.#classify === undefined ? OK : this.#outcomeOf({ ok: true, value }, signal, generation), began)
+    this.#leave(
+      generation,
+      this.#classify === undefined ? OK : this.#outcomeOf({ ok: true, value }, signal, generation),
+      began,
+    )
     return value
   }
 
@@ -157,7 +174,11 @@ class Breaker {
       this.#leave(generation, this.#outcomeOf({ ok: false, error }, signal, generation), began)
       throw error
     }
-    this.#leave(generation, this.#classify === undefined ? OK : this.#outcomeOf({ ok: true, value }, signal, generation), began)
+    this.#leave(
+      generation,
+      this.#classify === undefined ? OK : this.#outcomeOf({ ok: true, value }, signal, generation),
+      began,
+    )
     return { ok: true, value }
   }
 
@@ -236,7 +257,10 @@ class Breaker {
   #numberOf(outcome) {
     const number = OUTCOMES.indexOf(/** @type {Outcome} */ (outcome))
     if (number < 0) {
-      throw misuse('E_OUTCOME', `an outcome at the breaker "${this.name}" is 'ok', 'fail' or 'ignore'; got ${shown(outcome)}`)
+      throw misuse(
+        'E_OUTCOME',
+        `an outcome at the breaker "${this.name}" is 'ok', 'fail' or 'ignore'; got ${shown(outcome)}`,
+      )
     }
     return number
   }

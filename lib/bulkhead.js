@@ -8,7 +8,7 @@ const { details, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
 const { Refusal } = require('./refusals.js')
 
-/** @typedef {import('./spillway.js').Place} Place */
+/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
 /** @typedef {import('./native.js').Native} Native */
 
 const OPTIONS = ['limit', 'queue', 'queueTimeout']
@@ -30,7 +30,7 @@ function bulkheadShape(given) {
  * @param {number} receipt
  */
 function giveBack(native, receipt) {
-  if (native.giveBack(receipt)) mailbox.deliver(native, details)
+  if (native.giveBack(receipt)) mailbox.collect()
 }
 
 /** @type {FinalizationRegistry<{ native: Native, receipt: number }>} */

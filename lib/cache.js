@@ -13,7 +13,7 @@ const { details, slots, TROUBLE, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
 const { Refusal } = require('./refusals.js')
 
-/** @typedef {import('./spillway.js').Place} Place */
+/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
 
 const OPTIONS = ['ttl', 'jitter', 'maxBytes', 'maxValueBytes', 'loadTimeout', 'codec']
 const MIB = 1024 ** 2
@@ -203,8 +203,7 @@ class Cache {
     if (typeof boarded === 'string') return this.#decoded(key, boarded)
     if (typeof boarded !== 'number') throw this.#trouble(key)
     const numbers = numbersLeft()
-    const promise =
-      boarded >= 0 ? this.#lead(key, boarded, load, ttlMs) : this.#follow(key, -1 - boarded, load, ttlMs)
+    const promise = boarded >= 0 ? this.#lead(key, boarded, load, ttlMs) : this.#follow(key, -1 - boarded, load, ttlMs)
     const flight = { promise, ...numbers }
     this.#flights.set(key, flight)
     const over = () => {
@@ -242,7 +241,7 @@ class Cache {
         deadlines.cancel(deadline)
         if (value === undefined) {
           // Nothing to keep: whoever waits in another thread finds out for himself.
-          if (this.#native.giveBack(receipt)) mailbox.deliver(this.#native, details)
+          if (this.#native.giveBack(receipt)) mailbox.collect()
           return resolve(undefined)
         }
         try {
@@ -298,13 +297,13 @@ class Cache {
     const mailWaits = this.#native.cacheLand(this.#id, receipt, key, text, ttlMs)
     if (mailWaits === undefined && details[7] === TROUBLE.VALUE_TOO_LARGE) throw this.#trouble(key, text)
     // Disposed of meanwhile: there is nowhere to store it, but the caller gets his value.
-    if (mailWaits === undefined ? this.#native.giveBack(receipt) : mailWaits) mailbox.deliver(this.#native, details)
+    if (mailWaits === undefined ? this.#native.giveBack(receipt) : mailWaits) mailbox.collect()
   }
 
   /** @param {number} receipt */
   #fail(receipt) {
     const mailWaits = this.#native.cacheFail(this.#id, receipt) ?? this.#native.giveBack(receipt)
-    if (mailWaits) mailbox.deliver(this.#native, details)
+    if (mailWaits) mailbox.collect()
   }
 
   #tooLate() {

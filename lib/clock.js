@@ -35,7 +35,9 @@ function onClock(native, clock) {
 function timeOf(clock) {
   const now = clock()
   if (typeof now !== 'number' || !Number.isFinite(now)) {
-    throw misuse('E_OPTION', `\`clock\` must answer milliseconds as a finite number; got ${shown(now)}`, { option: 'clock' })
+    throw misuse('E_OPTION', `\`clock\` must answer milliseconds as a finite number; got ${shown(now)}`, {
+      option: 'clock',
+    })
   }
   return now
 }

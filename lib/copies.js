@@ -50,7 +50,8 @@ class Copies {
   current(key, now) {
     const copy = this.#copies.get(key)
     if (copy === undefined) return undefined
-    if (slots[copy.slot] !== copy.seen || slots[copy.epochSlot] !== copy.epochSeen || now >= copy.freshUntil) return undefined
+    if (slots[copy.slot] !== copy.seen || slots[copy.epochSlot] !== copy.epochSeen || now >= copy.freshUntil)
+      return undefined
     copy.used = true
     if (++copy.hits === TOLD_EVERY) this.#tell(key, copy)
     return copy

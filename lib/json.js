@@ -4,7 +4,18 @@
 const { misuse, shown } = require('./misuse.js')
 
 /** Kinds of objects that JSON would turn into something else without a word. */
-const LOST = new Set(['Map', 'Set', 'WeakMap', 'WeakSet', 'WeakRef', 'Promise', 'RegExp', 'Error', 'ArrayBuffer', 'SharedArrayBuffer'])
+const LOST = new Set([
+  'Map',
+  'Set',
+  'WeakMap',
+  'WeakSet',
+  'WeakRef',
+  'Promise',
+  'RegExp',
+  'Error',
+  'ArrayBuffer',
+  'SharedArrayBuffer',
+])
 
 /**
  * @param {string} cache

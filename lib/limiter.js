@@ -6,7 +6,7 @@ const { misuse, shown } = require('./misuse.js')
 const { details, TROUBLE, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
 
-/** @typedef {import('./spillway.js').Place} Place */
+/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
 
 const BILLION = 1_000_000_000
 const OPTIONS = ['limit', 'window', 'burst', 'algorithm', 'maxKeys']

@@ -22,7 +22,8 @@ function shown(value) {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`
   if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : `an object (${kindOf(value)})`
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? 'an array' : `an object (${kindOf(value)})`
   return String(value)
 }
 

@@ -1,9 +1,7 @@
 'use strict'
-// Loads the native binary at first use and gives it what it needs of this environment. Never loads it at import, so that
-// importing the package is safe anywhere.
+// The native binary, and what this environment shares with it. Never throws at import: what is missing is said at first use.
 
 const { misuse } = require('./misuse.js')
-const { deliver } = require('./mailbox.js')
 
 /** @typedef {typeof import('../native/index.js')} Cold */
 /**
@@ -36,47 +34,84 @@ const { deliver } = require('./mailbox.js')
  */
 /** @typedef {Cold & Hot} Native */
 
-/** What a call left behind, to be read before anything else is called. The last number says what the trouble was. */
-const details = new Float64Array(8)
+/**
+ * What an environment has once, however often this module is loaded in it: a test runner loads it anew for every file, and gets
+ * the same binary each time.
+ * @typedef {object} Environment
+ * @property {Float64Array} details what a call left behind, to be read before anything else is called; the last number says
+ * what the trouble was
+ * @property {Int32Array} slots generation numbers, one for many keys, raised by every thread that changes what a reader may see
+ * @property {Map<number, import('./mailbox.js').Wait>} waits who waits for a letter
+ */
 
-/** Generation numbers: one slot of many keys each, raised by every thread that changes what a reader may see. */
-const slots = new Int32Array(new SharedArrayBuffer(16_384 * 4))
+const ENVIRONMENT = Symbol.for('spillway.environment')
 
 /** The numbers of `Trouble` in src/hot.rs. */
 const TROUBLE = /** @type {const} */ ({ KEY: 1, COST: 2, DISPOSED: 3, VALUE_TOO_LARGE: 4, INTERNAL: 5 })
 
-/** @type {Native | undefined} */
-let loaded
+const { binary, missing } = load()
+const { details, slots, waits } = environment()
 
 /** @returns {Native} */
 function native() {
-  return loaded ?? load()
+  if (binary === undefined) throw missing
+  return binary
 }
 
-/** @returns {Native} */
+/** @returns {{ binary: Native, missing?: undefined } | { binary?: undefined, missing: Error }} */
 function load() {
   if (typeof process === 'undefined' || !process.versions?.node) {
-    throw misuse('E_RUNTIME', 'spillway needs Node.js with native addons; run this handler in the Node.js runtime', { Base: Error })
+    const message = 'spillway needs Node.js with native addons; run this code in the Node.js runtime'
+    return { missing: misuse('E_RUNTIME', message, { Base: Error }) }
   }
-  /** @type {Native} */
-  let binary
   try {
-    binary = /** @type {any} */ (require('../native/index.js'))
+    return { binary: /** @type {any} */ (require('../native/index.js')) }
   } catch (cause) {
-    const name = `@spillway/binding-${platform()}`
-    throw misuse(
-      'E_BINARY',
-      `the native binary for ${platform()} is missing: it comes in the package ${name}, which npm installs beside spillway ` +
-        `unless optional dependencies are left out. Run \`npm install --include=optional ${name}\`, or \`npm install\` again on ` +
-        'this platform; in a clone of the repository, `npm run build`',
-      { Base: Error, cause },
-    )
+    return { missing: binaryMissing(cause) }
   }
-  if (!binary.attach(details, slots, () => deliver(binary, details))) {
-    throw misuse('E_INTERNAL', 'the native binary refuses this environment', { Base: Error })
+}
+
+/** @param {unknown} cause */
+function binaryMissing(cause) {
+  const name = `@spillway/binding-${platform()}`
+  const message =
+    `the native binary for ${platform()} is missing: it comes in the package ${name}, which npm installs beside spillway ` +
+    `unless optional dependencies are left out. Run \`npm install --include=optional ${name}\`, or \`npm install\` again on ` +
+    'this platform; in a clone of the repository, `npm run build`'
+  return misuse('E_BINARY', message, { Base: Error, cause })
+}
+
+/** @returns {Environment} */
+function environment() {
+  const home = /** @type {{ [ENVIRONMENT]?: Environment }} */ (binary ?? {})
+  if (home[ENVIRONMENT] !== undefined) return home[ENVIRONMENT]
+  const made = {
+    details: new Float64Array(8),
+    slots: new Int32Array(new SharedArrayBuffer(16_384 * 4)),
+    waits: new Map(),
   }
-  loaded = binary
-  return binary
+  if (binary !== undefined) {
+    binary.attach(made.details, made.slots, () => deliver(binary, made))
+    home[ENVIRONMENT] = made
+  }
+  return made
+}
+
+/**
+ * Deliver all letters. Called when native code wakes this environment, and by whoever made a call that says mail waits.
+ * @param {Native} binary
+ * @param {Pick<Environment, 'details' | 'waits'>} environment
+ */
+function deliver(binary, { details, waits }) {
+  for (;;) {
+    const news = binary.mail()
+    if (news === -1) return
+    const receipt = typeof news === 'number' ? news : details[0]
+    const wait = waits.get(receipt)
+    waits.delete(receipt)
+    if (typeof news === 'number') wait?.onYours(receipt)
+    else wait?.onLanded?.(news)
+  }
 }
 
 /** The platform as the packages of the binaries are named. */
@@ -96,9 +131,11 @@ function platform() {
  */
 function troubleOf(kind, name) {
   if (details[7] === TROUBLE.DISPOSED) {
-    return misuse('E_DISPOSED', `the ${kind} "${name}" has been disposed of or its spillway closed; open it again`, { Base: Error })
+    const message = `the ${kind} "${name}" has been disposed of or its spillway closed; open it again`
+    return misuse('E_DISPOSED', message, { Base: Error })
   }
-  return misuse('E_INTERNAL', `a defect in spillway: the ${kind} "${name}" could not answer; please report it`, { Base: Error })
+  const message = `a defect in spillway: the ${kind} "${name}" could not answer; please report it`
+  return misuse('E_INTERNAL', message, { Base: Error })
 }
 
-module.exports = { native, details, slots, TROUBLE, troubleOf }
+module.exports = { native, details, slots, waits, deliver, TROUBLE, troubleOf }

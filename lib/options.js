@@ -139,14 +139,22 @@ class Options {
     const value = this.get(name)
     if (value === undefined) return fallback
     const word = words.find((allowed) => allowed === value)
-    if (word === undefined) throw this.#wrong(name, `of ${this.#of} must be ${list(words.map((w) => `'${w}'`), 'or')}`)
+    if (word === undefined)
+      throw this.#wrong(
+        name,
+        `of ${this.#of} must be ${list(
+          words.map((w) => `'${w}'`),
+          'or',
+        )}`,
+      )
     return word
   }
 
   /** @param {string} name */
   flag(name) {
     const value = this.get(name)
-    if (value !== undefined && typeof value !== 'boolean') throw this.#wrong(name, `of ${this.#of} must be true or false`)
+    if (value !== undefined && typeof value !== 'boolean')
+      throw this.#wrong(name, `of ${this.#of} must be true or false`)
     return value === true
   }
 

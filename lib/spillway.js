@@ -11,7 +11,11 @@ const { native: load, troubleOf } = require('./native.js')
 const { Options, nameOf } = require('./options.js')
 
 /** @typedef {import('./native.js').Native} Native */
-/** @typedef {Limiter | Breaker | Bulkhead | Cache} Handle */
+/** @typedef {InstanceType<typeof Limiter>} LimiterHandle */
+/** @typedef {InstanceType<typeof Breaker>} BreakerHandle */
+/** @typedef {InstanceType<typeof Bulkhead>} BulkheadHandle */
+/** @typedef {InstanceType<typeof Cache>} CacheHandle */
+/** @typedef {LimiterHandle | BreakerHandle | BulkheadHandle | CacheHandle} Handle */
 /** @typedef {'limiter' | 'breaker' | 'bulkhead' | 'cache'} KindName */
 
 const OPTIONS = ['prefix', 'onMismatch', 'isolated', 'clock', 'redis']
@@ -83,10 +87,14 @@ class Spillway {
   constructor(given) {
     const options = new Options('spillway()', given, OPTIONS)
     if (options.get('redis') !== undefined) {
-      throw misuse('E_UNSUPPORTED', 'this version of spillway has no Redis store yet; leave `redis` out to keep state in the process', {
-        Base: Error,
-        option: 'redis',
-      })
+      throw misuse(
+        'E_UNSUPPORTED',
+        'this version of spillway has no Redis store yet; leave `redis` out to keep state in the process',
+        {
+          Base: Error,
+          option: 'redis',
+        },
+      )
     }
     this.#prefix = prefixOf(options.get('prefix'))
     const mismatch = process.env.NODE_ENV === 'development' ? 'replace' : 'throw'
@@ -105,7 +113,7 @@ class Spillway {
    * @param {import('../index').LimiterOptions} options
    */
   limiter(name, options) {
-    return /** @type {Limiter} */ (this.#openOne('limiter', name, options))
+    return /** @type {LimiterHandle} */ (this.#openOne('limiter', name, options))
   }
 
   /**
@@ -113,7 +121,7 @@ class Spillway {
    * @param {import('../index').BreakerOptions} [options]
    */
   breaker(name, options) {
-    const breaker = /** @type {Breaker} */ (this.#openOne('breaker', name, options))
+    const breaker = /** @type {BreakerHandle} */ (this.#openOne('breaker', name, options))
     Breaker.setClassify(breaker, breakerClassify(options))
     return breaker
   }
@@ -123,7 +131,7 @@ class Spillway {
    * @param {import('../index').BulkheadOptions} options
    */
   bulkhead(name, options) {
-    return /** @type {Bulkhead} */ (this.#openOne('bulkhead', name, options))
+    return /** @type {BulkheadHandle} */ (this.#openOne('bulkhead', name, options))
   }
 
   /**
@@ -131,7 +139,7 @@ class Spillway {
    * @param {import('../index').CacheOptions} [options]
    */
   cache(name, options) {
-    return /** @type {Cache} */ (this.#openOne('cache', name, options))
+    return /** @type {CacheHandle} */ (this.#openOne('cache', name, options))
   }
 
   /** @returns {import('../index').Snapshot} */
@@ -195,7 +203,8 @@ class Spillway {
   }
 
   #assertOpen() {
-    if (this.#closed) throw misuse('E_DISPOSED', 'this spillway is closed; make another with spillway()', { Base: Error })
+    if (this.#closed)
+      throw misuse('E_DISPOSED', 'this spillway is closed; make another with spillway()', { Base: Error })
   }
 }
 
@@ -210,9 +219,13 @@ function monotonic() {
 function prefixOf(prefix) {
   if (prefix === undefined) return ''
   if (typeof prefix !== 'string' || prefix.length > 64 || prefix.includes(':')) {
-    throw misuse('E_OPTION', `\`prefix\` of spillway() must be a string of up to 64 characters without ':'; got ${shown(prefix)}`, {
-      option: 'prefix',
-    })
+    throw misuse(
+      'E_OPTION',
+      `\`prefix\` of spillway() must be a string of up to 64 characters without ':'; got ${shown(prefix)}`,
+      {
+        option: 'prefix',
+      },
+    )
   }
   return prefix
 }
@@ -224,8 +237,10 @@ function prefixOf(prefix) {
  * @param {string} name
  */
 function faultOf(error, kind, name) {
-  if (error?.code === 'E_DISPOSED') return misuse('E_DISPOSED', `the ${kind} "${name}" has been disposed of; open it again`, { Base: Error })
-  if (error?.code === 'E_RATE_TOO_FINE' || error?.code === 'E_OPTION') return misuse(error.code, error.message, { Base: RangeError })
+  if (error?.code === 'E_DISPOSED')
+    return misuse('E_DISPOSED', `the ${kind} "${name}" has been disposed of; open it again`, { Base: Error })
+  if (error?.code === 'E_RATE_TOO_FINE' || error?.code === 'E_OPTION')
+    return misuse(error.code, error.message, { Base: RangeError })
   if (error?.code === 'E_MISMATCH') return misuse('E_MISMATCH', error.message)
   return error?.code === 'E_INTERNAL' ? troubleOf(kind, name) : error
 }

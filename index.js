@@ -1,5 +1,5 @@
-'use strict'
 // The package's face: what index.d.ts promises, and nothing else. Never loads native code at import.
+'use strict'
 
 const { Refusal, isRefusal } = require('./lib/refusals.js')
 const { Spillway } = require('./lib/spillway.js')

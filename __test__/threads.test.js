@@ -1,5 +1,5 @@
-'use strict'
 // One state for all threads, and what becomes of it when they end. Never tests one thread's semantics: those are the others'.
+'use strict'
 
 const assert = require('node:assert/strict')
 const { execFile } = require('node:child_process')

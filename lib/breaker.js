@@ -1,6 +1,6 @@
-'use strict'
 // The breaker as JavaScript sees it: run, attempt, enter and exit. Owns how an ended call counts. Never counts a refusal of ours
 // as a failure of the dependency.
+'use strict'
 
 const { CallContext, assertFunction, signalOf } = require('./call.js')
 const { misuse, shown } = require('./misuse.js')

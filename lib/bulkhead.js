@@ -1,5 +1,5 @@
-'use strict'
 // The bulkhead as JavaScript sees it: permits, and waiting for one. Never holds a permit longer than the call it is for.
+'use strict'
 
 const { CallContext, assertFunction, signalOf } = require('./call.js')
 const deadlines = require('./deadlines.js')

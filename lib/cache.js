@@ -1,6 +1,6 @@
-'use strict'
 // The cache as JavaScript sees it: decoded copies over native bytes, and one load per key. Owns the course of a load.
 // Never stores what a loader found once somebody has changed the key.
+'use strict'
 
 const { CallContext, assertFunction } = require('./call.js')
 const { Copies } = require('./copies.js')

@@ -1,5 +1,5 @@
-'use strict'
 // What a guarded function is called with. Never makes a signal nobody reads.
+'use strict'
 
 const { misuse, shown } = require('./misuse.js')
 

@@ -1,5 +1,5 @@
-'use strict'
 // The native calls under a clock of the user's. Never on the hot path of a spillway without one.
+'use strict'
 
 const { misuse, shown } = require('./misuse.js')
 

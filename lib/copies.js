@@ -1,8 +1,8 @@
-'use strict'
 // Decoded copies of what a cache holds, and whether each is still current. Owns their bound. Never asks native code on a hit.
 //
 // A copy carries the numbers its key's slot and its cache's epoch slot had before the bytes were read. Whoever changes what a
 // reader may see raises them in every thread before his call returns, so equal numbers mean that nothing has changed.
+'use strict'
 
 const { slots } = require('./native.js')
 

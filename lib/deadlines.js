@@ -1,6 +1,6 @@
-'use strict'
 // All deadlines of an environment in one heap on one timer, that of setTimeout at the moment, so that fake timers work.
 // Never sets a timer per call, and never keeps the process alive once nothing is due.
+'use strict'
 
 /**
  * @typedef {object} Deadline

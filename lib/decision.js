@@ -1,5 +1,5 @@
-'use strict'
 // The value a limiter answers with, and the charge behind it. Never gives a charge back twice.
+'use strict'
 
 /** @typedef {import('../index').Decision['reason']} Reason */
 

@@ -1,5 +1,5 @@
-'use strict'
 // What '5m' and '64mb' mean. Owns both grammars; never knows what an option is for.
+'use strict'
 
 /** @type {Record<string, number>} */
 const MILLISECONDS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }

@@ -1,5 +1,5 @@
-'use strict'
 // Values as JSON text and back. Owns what JSON would silently lose: that is an error here. Never returns anything mutable.
+'use strict'
 
 const { misuse, shown } = require('./misuse.js')
 

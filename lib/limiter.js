@@ -1,5 +1,5 @@
-'use strict'
 // The limiter as JavaScript sees it: one native call and a Decision. Never validates on the way of a good call.
+'use strict'
 
 const { Decision } = require('./decision.js')
 const { misuse, shown } = require('./misuse.js')

@@ -1,5 +1,5 @@
-'use strict'
 // Who waits for a letter from native code. Never runs a user's code itself: a delivery settles promises.
+'use strict'
 
 const { native, details, waits, deliver } = require('./native.js')
 

@@ -1,6 +1,6 @@
-'use strict'
 // Errors for what a developer did wrong: a code to test for, and a sentence with what was given and what is allowed.
 // Never used for a "no": that is a value, or a Refusal.
+'use strict'
 
 /**
  * @param {string} code

@@ -1,5 +1,5 @@
-'use strict'
 // The native binary, and what this environment shares with it. Never throws at import: what is missing is said at first use.
+'use strict'
 
 const { misuse } = require('./misuse.js')
 

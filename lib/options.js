@@ -1,5 +1,5 @@
-'use strict'
 // Reads a user's options, once, where they come in. Owns ranges, defaults and the errors; never changes what it is given.
+'use strict'
 
 const { misuse, shown } = require('./misuse.js')
 const durations = require('./durations.js')

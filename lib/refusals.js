@@ -1,5 +1,5 @@
-'use strict'
 // What run() throws when a call was not let through. Owns codes, statuses and the brand; never depends on native code.
+'use strict'
 
 /** @typedef {import('../index').RefusalCode} RefusalCode */
 

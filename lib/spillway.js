@@ -1,5 +1,5 @@
-'use strict'
 // One configured set of primitives. Owns names, handles and their end. Never holds any state of a primitive: that is native.
+'use strict'
 
 const { Breaker, breakerClassify, breakerShape } = require('./breaker.js')
 const { Bulkhead, bulkheadShape } = require('./bulkhead.js')

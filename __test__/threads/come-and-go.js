@@ -1,5 +1,5 @@
-'use strict'
 // Run as a process of its own: the addon is loaded by workers only, which come and go. Never loads it in the main thread.
+'use strict'
 
 const { Worker } = require('node:worker_threads')
 

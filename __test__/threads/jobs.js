@@ -1,5 +1,5 @@
-'use strict'
 // What the worker threads of threads.test.js do, by name. Never asserts: it reports, and the test judges.
+'use strict'
 
 const { parentPort, workerData } = require('node:worker_threads')
 const face = require('../../index.js')

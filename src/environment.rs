@@ -172,10 +172,16 @@ impl Environment {
     /// Leave `number` where JavaScript reads it at once.
     #[inline]
     pub(crate) fn leave(&self, index: usize, number: f64) {
-        debug_assert!(index < DETAILS);
+        self.leave_all(index, [number]);
+    }
+
+    /// Leave `numbers` from `index` on.
+    #[inline]
+    pub(crate) fn leave_all<const N: usize>(&self, index: usize, numbers: [f64; N]) {
+        assert!(index + N <= DETAILS);
         if let Some(attached) = self.attached.get() {
             // SAFETY: the array has DETAILS numbers, is referenced until the environment ends, and only this thread uses it.
-            unsafe { attached.details.add(index % DETAILS).write(number) };
+            unsafe { attached.details.add(index).cast::<[f64; N]>().write(numbers) };
         }
     }
 

@@ -308,17 +308,13 @@ unsafe extern "C" fn attach(env: sys::napi_env, info: sys::napi_callback_info) -
 
 /// Details of a verdict: remaining, retryAfterMs, resetMs, reason, date of the charge.
 fn answer<const N: usize>(call: &Call<'_, N>, verdict: Verdict, date: f64) -> Reply {
-    let environment = call.environment;
-    environment.leave(0, f64::from(verdict.remaining));
     let (reason, retry_after) = match verdict.answer {
         Answer::Allowed => (0.0, 0.0),
         Answer::Limited => (1.0, millis_up(verdict.retry_after) as f64),
         Answer::Impossible => (2.0, f64::INFINITY),
     };
-    environment.leave(1, retry_after);
-    environment.leave(2, millis_up(verdict.reset) as f64);
-    environment.leave(3, reason);
-    environment.leave(4, date);
+    let (remaining, reset) = (f64::from(verdict.remaining), millis_up(verdict.reset) as i64 as f64);
+    call.environment.leave_all(0, [remaining, retry_after, reset, reason, date]);
     call.boolean(verdict.answer == Answer::Allowed)
 }
 
@@ -534,10 +530,8 @@ fn null<const N: usize>(call: &Call<'_, N>) -> Reply {
 /// Read before the store is: a change in between makes the numbers differ from what JavaScript finds later.
 fn note_slots<const N: usize>(call: &Call<'_, N>, cache: &CacheHandle, key: Fingerprint) {
     let (slot, epoch_slot) = (slot_of(key), cache.cache().epoch_slot());
-    call.environment.leave(0, f64::from(slot));
-    call.environment.leave(1, f64::from(call.environment.slot_number(slot)));
-    call.environment.leave(2, f64::from(epoch_slot));
-    call.environment.leave(3, f64::from(call.environment.slot_number(epoch_slot)));
+    let number = |slot| f64::from(call.environment.slot_number(slot));
+    call.environment.leave_all(0, [f64::from(slot), number(slot), f64::from(epoch_slot), number(epoch_slot)]);
 }
 
 fn fresh<const N: usize>(call: &Call<'_, N>, bytes: &Bytes, now: Nanos) -> Reply {

@@ -19,6 +19,8 @@ pub struct Gcra {
     burst: u32,
     /// `B·T`: how far ahead of now `tat` may lie. Below 2^62.
     tolerance: Ticks,
+    /// `⌊2^64/T⌋`, or the largest word for `T = 1`: whole units of a span without a division.
+    reciprocal: u64,
 }
 
 /// What a charge was answered with. Spans are ticks.
@@ -63,7 +65,10 @@ impl Gcra {
             return Err(Uncountable::TooFine);
         }
         match period.checked_mul(u64::from(burst)) {
-            Some(tolerance) if tolerance < 1 << 62 => Ok(Gcra { period, burst, tolerance }),
+            Some(tolerance) if tolerance < 1 << 62 => {
+                let reciprocal = u64::try_from((1u128 << 64) / u128::from(period)).unwrap_or(u64::MAX);
+                Ok(Gcra { period, burst, tolerance, reciprocal })
+            }
             _ => Err(Uncountable::TooLong),
         }
     }
@@ -78,6 +83,13 @@ impl Gcra {
         self.burst
     }
 
+    /// `⌊span/T⌋`. The estimate is never above and at most one below, for spans below 2^64.
+    fn units(&self, span: Ticks) -> u32 {
+        let estimate = ((u128::from(span) * u128::from(self.reciprocal)) >> 64) as u64;
+        let rest = span - estimate * self.period;
+        (estimate + u64::from(rest >= self.period)) as u32
+    }
+
     /// Where counting starts: `tat`, or now if that is past, or the full debt if `tat` was left behind by a clock that jumped.
     fn base(&self, tat: u64, now: Ticks) -> u64 {
         if tat > now.saturating_add(self.tolerance).saturating_add(SLACK) { now + self.tolerance } else { tat.max(now) }
@@ -88,7 +100,7 @@ impl Gcra {
         let held = |answer, retry_after| Verdict {
             answer,
             // Under a racing thread's later clock the debt may exceed the tolerance for a moment.
-            remaining: (self.tolerance.saturating_sub(base - now) / self.period) as u32,
+            remaining: self.units(self.tolerance.saturating_sub(base - now)),
             retry_after,
             reset: base - now,
         };
@@ -105,7 +117,7 @@ impl Gcra {
         if debt > self.tolerance {
             return (kept, held(Answer::Limited, debt - self.tolerance));
         }
-        let remaining = ((self.tolerance - debt) / self.period) as u32;
+        let remaining = self.units(self.tolerance - debt);
         (next, Verdict { answer: Answer::Allowed, remaining, retry_after: 0, reset: debt })
     }
 

@@ -125,19 +125,21 @@ impl Registry {
         on_mismatch: OnMismatch,
     ) -> Result<Arc<K>, Fault> {
         let identity = Identity { prefix: prefix.to_owned(), kind: K::NAME, name: name.to_owned() };
-        let opened = match self.names.entry(identity) {
+        match self.names.entry(identity) {
             Entry::Vacant(place) => {
                 let made = Arc::new(K::make(config, &self.generations)?);
+                made.life().open();
                 place.insert(K::into_any(made.clone()));
-                made
+                Ok(made)
             }
             Entry::Occupied(mut place) => {
                 let present = K::of_any(place.get())
                     .ok_or_else(|| Fault::new(Code::Internal, "a name is held by a primitive of another kind"))?;
                 if *present.config() == config {
-                    present
+                    present.life().open();
+                    Ok(present)
                 } else if on_mismatch == OnMismatch::Throw {
-                    return Err(Fault::new(
+                    Err(Fault::new(
                         Code::Mismatch,
                         format!(
                             "the {} \"{name}\" is open with other options: {}; open it with the same ones, under another \
@@ -145,22 +147,28 @@ impl Registry {
                             K::NAME,
                             differences(present.config(), &config)
                         ),
-                    ));
+                    ))
                 } else {
                     let made = Arc::new(K::make(config, &self.generations)?);
+                    made.life().open();
                     place.insert(K::into_any(made.clone()));
-                    made
+                    Ok(made)
                 }
             }
-        };
-        opened.life().open();
-        Ok(opened)
+        }
     }
 
     /// One who had it open lets go; the last one ends the name.
     pub fn release<K: Kind>(&self, prefix: &str, name: &str, primitive: &Arc<K>) {
-        if primitive.life().release() {
-            self.dispose(prefix, name, primitive);
+        let identity = Identity { prefix: prefix.to_owned(), kind: K::NAME, name: name.to_owned() };
+        let mut named = false;
+        // Counted under the map's lock, as in `open`: whoever opens the name meanwhile keeps it alive or finds it gone.
+        let removed = self.names.remove_if(&identity, |_, any| {
+            named = is(any, primitive);
+            named && primitive.life().release()
+        });
+        if removed.is_some() || (!named && primitive.life().release()) {
+            end(&K::into_any(primitive.clone()).0);
         }
     }
 
@@ -168,8 +176,7 @@ impl Registry {
     pub fn dispose<K: Kind>(&self, prefix: &str, name: &str, primitive: &Arc<K>) {
         end(&K::into_any(primitive.clone()).0);
         let identity = Identity { prefix: prefix.to_owned(), kind: K::NAME, name: name.to_owned() };
-        self.names
-            .remove_if(&identity, |_, any| K::of_any(any).is_some_and(|present| Arc::ptr_eq(&present, primitive)));
+        self.names.remove_if(&identity, |_, any| is(any, primitive));
     }
 
     /// End every primitive.
@@ -198,6 +205,10 @@ impl Registry {
         serde_json::json!({ "limiters": limiters, "breakers": breakers, "bulkheads": bulkheads, "caches": caches })
             .to_string()
     }
+}
+
+fn is<K: Kind>(any: &AnyKind, primitive: &Arc<K>) -> bool {
+    K::of_any(any).is_some_and(|present| Arc::ptr_eq(&present, primitive))
 }
 
 /// No handle gets an answer any more, not even from a decoded copy.

@@ -61,8 +61,9 @@ impl<const N: usize> Book<N> {
     /// Take over the counts of handles that are gone: only this book still holds their stripes.
     fn fold_locked(&mut self) {
         let gone = &mut self.gone;
-        self.stripes.retain(|stripe| {
-            let lives = Arc::strong_count(stripe) > 1;
+        self.stripes.retain_mut(|stripe| {
+            // Not the count, which is read without order: whoever sees the handle gone must see its last counts.
+            let lives = Arc::get_mut(stripe).is_none();
             if !lives {
                 *gone = plus(*gone, stripe);
             }

@@ -46,7 +46,7 @@ module.exports = [
     },
   },
   {
-    files: ['**/*.mjs', 'examples/next/**/*.js'],
+    files: ['**/*.mjs', '**/consumers/esm/*.js', 'examples/next/**/*.js'],
     languageOptions: { sourceType: 'module' },
     rules: { strict: 'off' },
   },

@@ -1,0 +1,57 @@
+// Owns what the types promise of a spillway: which store answers how. Each @ts-expect-error fails by compiling.
+// Never runs.
+
+import { spillway, type Answer, type Decision, type Limiter, type Permit, type Snapshot, type Spillway } from 'spillway'
+import { same, type Equal } from './equal.mjs'
+
+const local = spillway()
+const configured = spillway({ prefix: 'api', onMismatch: 'replace', isolated: true, clock: () => Date.now() })
+const remote = spillway({ prefix: 'api', redis: 'redis://127.0.0.1' })
+const remoteByOptions = spillway({ redis: { url: 'redis://127.0.0.1' } })
+
+same<Equal<typeof local, Spillway<'sync'>>>()
+same<Equal<typeof configured, Spillway<'sync'>>>()
+same<Equal<typeof remote, Spillway<'async'>>>()
+same<Equal<typeof remoteByOptions, Spillway<'async'>>>()
+same<Equal<Spillway, Spillway<'sync'>>>()
+
+// In memory an answer is the value; on Redis it is a promise. Never sometimes one.
+const limit = { limit: 30, window: '5m' } as const
+const near = local.limiter('chat', limit)
+const far = remote.limiter('chat', limit)
+same<Equal<typeof near, Limiter<'sync'>>>()
+same<Equal<ReturnType<typeof near.consume>, Decision>>()
+same<Equal<ReturnType<typeof far.consume>, Promise<Decision>>>()
+same<Equal<ReturnType<typeof near.peek>, Decision>>()
+same<Equal<ReturnType<typeof far.reset>, Promise<void>>>()
+same<Equal<ReturnType<ReturnType<typeof local.bulkhead>['tryAcquire']>, Permit | null>>()
+same<Equal<ReturnType<ReturnType<typeof remote.bulkhead>['tryAcquire']>, Promise<Permit | null>>>()
+
+near.consume('tenant-7').ok satisfies boolean
+// @ts-expect-error a promise is not a decision: this would let everybody through
+far.consume('tenant-7').ok
+
+// Code that takes either answers in its own mode, and whoever awaits need not know which.
+async function admitted(limiter: Limiter<'sync'> | Limiter<'async'>): Promise<boolean> {
+  return (await limiter.consume('tenant-7')).ok
+}
+void admitted(near)
+void admitted(far)
+same<Equal<Answer<'sync', number>, number>>()
+same<Equal<Answer<'async', number>, Promise<number>>>()
+
+// @ts-expect-error one kind of store is not the other
+const _confused: Spillway<'sync'> = remote
+
+same<Equal<ReturnType<typeof local.snapshot>, Snapshot>>()
+same<Equal<ReturnType<typeof local.close>, Promise<void>>>()
+local.snapshot().limiters['chat']?.config.windowMs satisfies number | undefined
+
+// @ts-expect-error not an option
+spillway({ name: 'api' })
+// @ts-expect-error there is no such choice
+spillway({ onMismatch: 'ignore' })
+// @ts-expect-error a Date is not milliseconds
+spillway({ clock: () => new Date() })
+// @ts-expect-error where Redis is has to be said
+spillway({ redis: {} })

@@ -1,4 +1,5 @@
 // The contract of the package, written by hand. A change here is a change of CHANGELOG.md in the same commit.
+/// <reference lib="esnext.disposable" />
 
 /** Milliseconds as a number, or a number with a unit: `250`, `'250ms'`, `'1.5s'`, `'5m'`, `'2h'`, `'1d'`. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
@@ -305,14 +306,7 @@ export interface CacheStats {
 // ---------------------------------------------------------------- refusals
 
 export type RefusalCode =
-  | 'E_LIMITED'
-  | 'E_OPEN'
-  | 'E_FULL'
-  | 'E_TIMEOUT'
-  | 'E_RETRY_BUDGET'
-  | 'E_SHED'
-  | 'E_SATURATED'
-  | 'E_STORE_UNAVAILABLE'
+  'E_LIMITED' | 'E_OPEN' | 'E_FULL' | 'E_TIMEOUT' | 'E_RETRY_BUDGET' | 'E_SHED' | 'E_SATURATED' | 'E_STORE_UNAVAILABLE'
 
 export interface RefusalInfo {
   readonly code: RefusalCode

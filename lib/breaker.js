@@ -279,11 +279,16 @@ function waitLeft() {
  * @returns {Outcome}
  */
 function outcomeOfError(error, signal) {
-  if (isRefusal(error)) return error.code === 'E_TIMEOUT' ? 'fail' : 'ignore'
-  const aborted = signal?.aborted === true && (error === signal.reason || nameOf(error) === 'AbortError')
-  if (aborted) return nameOf(signal.reason) === 'TimeoutError' ? 'fail' : 'ignore'
+  if (isRefusal(error)) return tookTooLong(error) ? 'fail' : 'ignore'
+  const aborted = signal?.aborted === true
   // An AbortError comes from a call of abort() somewhere; time running out is a TimeoutError.
-  return nameOf(error) === 'AbortError' ? 'ignore' : 'fail'
+  if (nameOf(error) !== 'AbortError' && !(aborted && error === signal.reason)) return 'fail'
+  return aborted && tookTooLong(signal.reason) ? 'fail' : 'ignore'
+}
+
+/** @param {unknown} reason of an abort */
+function tookTooLong(reason) {
+  return nameOf(reason) === 'TimeoutError' || (isRefusal(reason) && reason.code === 'E_TIMEOUT')
 }
 
 /** @param {unknown} error */

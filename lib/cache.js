@@ -189,7 +189,7 @@ class Cache {
     const numbers = numbersLeft()
     const freshUntil = this.#place.now() + details[4]
     const value = json.decode(text)
-    this.#copies.keep(key, { value, ...numbers, freshUntil, hits: 0, used: false, size: text.length })
+    this.#copies.keep(key, { value, ...numbers, freshUntil, hits: 0, used: false, size: key.length + text.length })
     return value
   }
 
@@ -224,7 +224,10 @@ class Cache {
   #lead(key, receipt, load, ttlMs) {
     const context = new LoadContext(ttlMs)
     return new Promise((resolve, reject) => {
+      // From the deadline on the receipt is given up, and its number may come to stand for somebody else's.
+      let tooLate = false
       const deadline = deadlines.schedule(this.#loadTimeoutMs, () => {
+        tooLate = true
         const refusal = this.#tooLate()
         this.#fail(receipt)
         reject(refusal)
@@ -232,12 +235,14 @@ class Cache {
       })
       /** @param {unknown} error */
       const failed = (error) => {
+        if (tooLate) return
         deadlines.cancel(deadline)
         this.#fail(receipt)
         reject(error)
       }
       /** @param {unknown} value */
       const loaded = (value) => {
+        if (tooLate) return
         deadlines.cancel(deadline)
         if (value === undefined) {
           // Nothing to keep: whoever waits in another thread finds out for himself.

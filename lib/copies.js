@@ -22,7 +22,7 @@ const TOLD_EVERY = 64
  * @property {number} freshUntil
  * @property {number} hits that nobody was told of yet
  * @property {boolean} used since it was last spared from going
- * @property {number} size of its text
+ * @property {number} size of its key and text
  */
 
 class Copies {

@@ -4,7 +4,7 @@
 
 /**
  * @typedef {object} Deadline
- * @property {number} at on the clock of performance.now()
+ * @property {number} at on the clock of now()
  * @property {() => void} onDue
  * @property {number} index where it stands in the heap; -1 when it does not
  */
@@ -12,8 +12,14 @@
 /** @type {Deadline[]} a binary heap, the earliest first */
 const heap = []
 
-/** @type {{ handle: any, at: number, setTimeout: typeof setTimeout, clearTimeout: typeof clearTimeout } | null} */
+/** @typedef {{ handle: any, at: number, setTimeout: typeof setTimeout, clearTimeout: typeof clearTimeout }} Timer */
+/** @type {Timer | null} */
 let armed = null
+
+/** setTimeout as it was when this was loaded: any other is a fake. */
+const { setTimeout: real } = globalThis
+let current = real
+let lastRead = 0
 
 /**
  * Call `onDue` in so many milliseconds, unless cancelled.
@@ -22,11 +28,11 @@ let armed = null
  * @returns {Deadline}
  */
 function schedule(milliseconds, onDue) {
-  const deadline = { at: performance.now() + milliseconds, onDue, index: heap.length }
+  const time = now()
+  const deadline = { at: time + milliseconds, onDue, index: heap.length }
   heap.push(deadline)
   rise(deadline)
-  // Another setTimeout than the one that armed: a test has begun, or ended, to fake it.
-  if (armed === null || heap[0].at < armed.at || armed.setTimeout !== globalThis.setTimeout) arm(performance.now())
+  if (armed === null || heap[0].at < armed.at || armed.setTimeout !== current) arm(time)
   else armed.handle.ref?.()
   return deadline
 }
@@ -38,25 +44,42 @@ function cancel(deadline) {
   if (heap.length === 0) armed?.handle.unref?.()
 }
 
-/** @param {number} now */
-function arm(now) {
-  armed?.clearTimeout(armed.handle)
-  const at = heap[0].at
-  const { setTimeout, clearTimeout } = globalThis
-  armed = { handle: setTimeout(fire, Math.max(1, Math.ceil(at - now)), at), at, setTimeout, clearTimeout }
+/** Milliseconds on the clock that goes with the setTimeout of the moment: all fake timers move Date, not all performance. */
+function now() {
+  const faked = globalThis.setTimeout !== real
+  const time = faked ? Date.now() : performance.now()
+  if (globalThis.setTimeout !== current) {
+    // A test has begun, or ended, to fake time: what is pending keeps the time it had left.
+    const shift = time - (current === real ? performance.now() : lastRead)
+    for (const deadline of heap) deadline.at += shift
+    if (armed !== null) armed.at += shift
+    current = globalThis.setTimeout
+  }
+  lastRead = time
+  return time
 }
 
-/** @param {number} armedFor */
-function fire(armedFor) {
+/** @param {number} time */
+function arm(time) {
+  armed?.clearTimeout(armed.handle)
+  const { setTimeout, clearTimeout } = globalThis
+  /** @type {Timer} */
+  const timer = { handle: undefined, at: heap[0].at, setTimeout, clearTimeout }
+  timer.handle = setTimeout(fire, Math.max(1, Math.ceil(timer.at - time)), timer)
+  armed = timer
+}
+
+/** @param {Timer} timer */
+function fire(timer) {
+  // Fake timers may fire without moving any clock: what the timer was armed for is due.
+  const time = Math.max(now(), timer.at)
   armed = null
-  // Fake timers may fire without moving the clock: what the timer was armed for is due.
-  const now = Math.max(performance.now(), armedFor)
-  while (heap.length > 0 && heap[0].at <= now) {
+  while (heap.length > 0 && heap[0].at <= time) {
     const due = heap[0]
     remove(due)
     due.onDue()
   }
-  if (heap.length > 0 && armed === null) arm(now)
+  if (heap.length > 0 && armed === null) arm(time)
 }
 
 /** @param {Deadline} deadline */

@@ -17,6 +17,9 @@ const LOST = new Set([
   'SharedArrayBuffer',
 ])
 
+/** Kinds of objects that may be empty. */
+const CARRIED = new Set(['Object', 'Number', 'String', 'Boolean'])
+
 /**
  * @param {string} cache
  * @param {unknown} value
@@ -74,7 +77,10 @@ function findLostInside(value, path) {
   if (LOST.has(kind) || ArrayBuffer.isView(value)) return `${path} is ${shown(value)}`
   // What an object says of itself is its own affair.
   if (typeof (/** @type {any} */ (value).toJSON) === 'function') return null
-  for (const key of Object.keys(value)) {
+  const keys = Object.keys(value)
+  // A Response, Headers or a generator: all that is in them, JSON does not see.
+  if (keys.length === 0 && !CARRIED.has(kind)) return `${path} is ${shown(value)}`
+  for (const key of keys) {
     const inner = /** @type {any} */ (value)[key]
     // JSON leaves out a property that is undefined; reading it gives undefined again.
     const lost = inner === undefined ? null : findLost(inner, `${path}.${key}`)

@@ -174,7 +174,11 @@ class Options {
    * @param {readonly string[]} known
    */
   nested(name, known) {
-    return new Options(this.#of, this.get(name), known, `${this.#path}${name}.`)
+    const value = this.get(name)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw this.#wrong(name, `of ${this.#of} must be an object with ${list(known)}`)
+    }
+    return new Options(this.#of, value, known, `${this.#path}${name}.`)
   }
 }
 

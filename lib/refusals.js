@@ -1,6 +1,8 @@
 // What run() throws when a call was not let through. Owns codes, statuses and the brand; never depends on native code.
 'use strict'
 
+const { misuse, shown } = require('./misuse.js')
+
 /** @typedef {import('../index').RefusalCode} RefusalCode */
 
 // Registered, so that an error of one copy of the package is known by another.
@@ -43,11 +45,16 @@ const MESSAGES = {
 class Refusal extends Error {
   /** @param {{ code: RefusalCode, primitive: string, retryAfterMs?: number, message?: string, cause?: unknown }} info */
   constructor({ code, primitive, retryAfterMs, message, cause }) {
+    if (!Object.hasOwn(KINDS, code)) {
+      const rule = `must be one of ${Object.keys(KINDS).join(', ')}`
+      throw misuse('E_OPTION', `\`code\` of a Refusal ${rule}; got ${shown(code)}`, { option: 'code' })
+    }
+    const text = String(message ?? MESSAGES[code](primitive))
     // Without frames: walking the stack would cost several times the refusal itself, at the very moment there is no time to
     // lose, and would only show where run() was called. Which primitive refused, the message says.
     const limit = Error.stackTraceLimit
     Error.stackTraceLimit = 0
-    super(message ?? MESSAGES[code](primitive), cause === undefined ? undefined : { cause })
+    super(text, cause === undefined ? undefined : { cause })
     Error.stackTraceLimit = limit
     this.code = code
     this.primitive = primitive

@@ -80,8 +80,10 @@ class Spillway {
   /** Registry of its own; undefined for the process's. @type {number | undefined} */
   #registry
   #closed = false
-  /** @type {Map<string, { handle: Handle, id: number, config: string }>} */
-  #open = new Map()
+  /** What each name stands for here. @type {Map<string, { handle: Handle, id: number, config: string }>} */
+  #named = new Map()
+  /** All that was not let go, also what has given its name to another. @type {Map<number, Handle>} */
+  #handles = new Map()
 
   /** @param {import('../index').LocalOptions} [given] */
   constructor(given) {
@@ -145,7 +147,7 @@ class Spillway {
   /** @returns {import('../index').Snapshot} */
   snapshot() {
     this.#assertOpen()
-    for (const { handle } of this.#open.values()) {
+    for (const handle of this.#handles.values()) {
       if (handle instanceof Cache) Cache.tellHits(handle)
     }
     return JSON.parse(this.#native.snapshot(this.#registry, this.#clock && this.#now()))
@@ -154,7 +156,8 @@ class Spillway {
   async close() {
     if (this.#closed) return
     this.#closed = true
-    for (const [key, { id }] of this.#open) this.#letGo(key, id, false)
+    for (const id of this.#handles.keys()) this.#letGo(id, false)
+    this.#named.clear()
     if (this.#registry !== undefined) this.#native.closeRegistry(this.#registry)
   }
 
@@ -172,9 +175,16 @@ class Spillway {
     const shape = shapeOf(options)
     const key = `${kind}:${name}`
     const config = JSON.stringify(shape)
-    const present = this.#open.get(key)
-    if (present !== undefined && present.config === config && !this.#native.hasEnded(present.id)) return present.handle
-    const place = new Place(kind, name, this.#native, this.#now, (id) => this.#letGo(key, id, true))
+    const present = this.#named.get(key)
+    if (present !== undefined) {
+      const ended = this.#native.hasEnded(present.id)
+      if (!ended && present.config === config) return present.handle
+      if (ended) this.#letGo(present.id, false)
+    }
+    const place = new Place(kind, name, this.#native, this.#now, (id) => {
+      if (this.#named.get(key)?.id === id) this.#named.delete(key)
+      this.#letGo(id, true)
+    })
     const opening = {
       registry: this.#registry,
       prefix: this.#prefix,
@@ -184,21 +194,20 @@ class Spillway {
     }
     const id = place.cold((native) => open(native)(opening, shape))
     const handle = new Handle(place, id, shape)
-    this.#open.set(key, { handle, id, config })
+    this.#named.set(key, { handle, id, config })
+    this.#handles.set(id, handle)
     return handle
   }
 
   /**
-   * @param {string} key
    * @param {number} id
    * @param {boolean} end for everybody, or only as far as this spillway goes
    */
-  #letGo(key, id, end) {
-    const open = this.#open.get(key)
-    if (open?.id === id) {
-      this.#open.delete(key)
-      if (open.handle instanceof Cache) Cache.forgetCopies(open.handle)
-    }
+  #letGo(id, end) {
+    const handle = this.#handles.get(id)
+    if (handle === undefined) return
+    this.#handles.delete(id)
+    if (handle instanceof Cache) Cache.forgetCopies(handle)
     this.#native.letGo(id, end)
   }
 

@@ -114,7 +114,9 @@ const jobs = {
       const calls = []
       for (let k = 0; k < 20; k++) {
         calls.push(
-          bulkhead.run(() => breaker.attempt(() => new Promise((resolve, reject) => setImmediate(i % 3 ? resolve : reject)))),
+          bulkhead.run(() =>
+            breaker.attempt(() => new Promise((resolve, reject) => setImmediate(i % 3 ? resolve : reject))),
+          ),
         )
         calls.push(cache.getOrSet(`key-${(i + k) % 30}`, () => new Promise((resolve) => setImmediate(resolve, { i }))))
       }
@@ -127,7 +129,7 @@ const jobs = {
 
 /** Raise to `version`, which another writer may have passed already. */
 function raise(floor, key, version) {
-  for (let seen = Atomics.load(floor, key); seen < version; ) {
+  for (let seen = Atomics.load(floor, key); seen < version;) {
     const before = Atomics.compareExchange(floor, key, seen, version)
     if (before === seen) return
     seen = before

@@ -1,0 +1,24 @@
+// Owns the list of comparisons, in the order they are run and printed.
+// Must never load a contestant before its comparison is asked for.
+'use strict'
+
+/** @typedef {{ plan: import('../plan.js').Plan, random: () => number }} Arena */
+/** @type {Record<string, (arena: Arena) => Promise<import('../duel.js').Report>>} */
+const cases = {
+  consume: (arena) => require('./consume.js')(arena),
+  denied: (arena) => require('./denied.js')(arena),
+  breaker: (arena) => require('./breaker.js')(arena),
+  open: (arena) => require('./open.js')(arena),
+  bulkhead: (arena) => require('./bulkhead.js')(arena),
+  queued: (arena) => require('./queued.js')(arena),
+  get: (arena) => require('./get.js')(arena),
+  getOrSet: (arena) => require('./get-or-set.js')(arena),
+  memory: (arena) => require('./memory.js')(arena),
+  flood: (arena) => require('./flood.js')(arena),
+  express: (arena) => require('./express.js')(arena),
+}
+
+/** These start a process for every sample by themselves. */
+const alone = new Set(['memory', 'flood'])
+
+module.exports = { cases, alone }

@@ -4,7 +4,7 @@
 
 const { CallContext, assertFunction, signalOf } = require('./call.js')
 const { misuse, shown } = require('./misuse.js')
-const { details, troubleOf } = require('./native.js')
+const { details, slots, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
 const { Refusal, isRefusal, refusalInfo } = require('./refusals.js')
 
@@ -94,6 +94,7 @@ class Breaker {
   #native
   #id
   #place
+  #slot
   #timed
   /** @type {import('../index').BreakerOptions['classify']} */
   #classify
@@ -109,6 +110,7 @@ class Breaker {
     this.#native = place.native
     this.#id = id
     this.#place = place
+    this.#slot = place.cold((native) => native.breakerSlot(id))
     this.#timed = shape.slowOverMs !== undefined
     this.name = place.name
   }
@@ -120,6 +122,14 @@ class Breaker {
    */
   static setClassify(breaker, classify) {
     breaker.#classify = classify
+  }
+
+  /**
+   * The handle was let go: it must ask, and be told so.
+   * @param {Breaker} breaker
+   */
+  static forgetSlot(breaker) {
+    breaker.#slot = -1
   }
 
   get state() {
@@ -222,6 +232,9 @@ class Breaker {
   }
 
   #enter() {
+    // While it is closed, its slot shows the generation plus one in every thread's memory: nothing to ask, nothing to write.
+    const shown = slots[this.#slot]
+    if (shown > 0) return shown - 1
     const generation = this.#native.breakerEnter(this.#id)
     if (generation === undefined) throw troubleOf(this.kind, this.name)
     return generation

@@ -103,7 +103,7 @@ class Cache {
 
   /** @param {string} key */
   get(key) {
-    const copy = this.#copies.current(key, this.#place.now())
+    const copy = this.#copies.current(key, this.#place.recent())
     if (copy !== undefined) return copy.value
     const text = this.#native.cacheGet(this.#id, key)
     if (typeof text === 'string') return this.#decoded(key, text)
@@ -333,7 +333,8 @@ class Cache {
 
 /** The numbers of a key's slot and its cache's epoch, from before the bytes were read: see copies.js. */
 function numbersLeft() {
-  return { slot: details[0], seen: details[1], epochSlot: details[2], epochSeen: details[3] }
+  // Whole numbers, so that each comparison is one of integers.
+  return { slot: details[0] | 0, seen: details[1] | 0, epochSlot: details[2] | 0, epochSeen: details[3] | 0 }
 }
 
 module.exports = { Cache, cacheShape }

@@ -103,9 +103,10 @@ class Limiter {
       ok,
       ok ? 'allowed' : REASONS[details[3]],
       this.limit,
-      details[0],
+      // Small whole numbers, which JavaScript keeps without a box of their own.
+      details[0] | 0,
       cost,
-      details[1],
+      ok ? 0 : details[1],
       details[2],
       this.name,
       owner,

@@ -9,6 +9,7 @@ const { Limiter, limiterShape } = require('./limiter.js')
 const { misuse, shown } = require('./misuse.js')
 const { native: load, troubleOf } = require('./native.js')
 const { Options, nameOf } = require('./options.js')
+const { recent } = require('./turn.js')
 
 /** @typedef {import('./native.js').Native} Native */
 /** @typedef {InstanceType<typeof Limiter>} LimiterHandle */
@@ -40,13 +41,15 @@ class Place {
    * @param {string} name
    * @param {Native} native the calls of the hot path, on the spillway's clock
    * @param {() => number} now milliseconds, for spans
+   * @param {() => number} recent the same, as of this turn of the event loop
    * @param {(id: number) => void} dispose
    */
-  constructor(kind, name, native, now, dispose) {
+  constructor(kind, name, native, now, recent, dispose) {
     this.kind = kind
     this.name = name
     this.native = native
     this.now = now
+    this.recent = recent
     this.#dispose = dispose
   }
 
@@ -181,7 +184,7 @@ class Spillway {
       if (!ended && present.config === config) return present.handle
       if (ended) this.#letGo(present.id, false)
     }
-    const place = new Place(kind, name, this.#native, this.#now, (id) => {
+    const place = new Place(kind, name, this.#native, this.#now, this.#clock ? this.#now : recent, (id) => {
       if (this.#named.get(key)?.id === id) this.#named.delete(key)
       this.#letGo(id, true)
     })
@@ -208,6 +211,7 @@ class Spillway {
     if (handle === undefined) return
     this.#handles.delete(id)
     if (handle instanceof Cache) Cache.forgetCopies(handle)
+    if (handle instanceof Breaker) Breaker.forgetSlot(handle)
     this.#native.letGo(id, end)
   }
 

@@ -9,7 +9,7 @@ use napi::Env;
 use napi_derive::napi;
 use spillway_engine::clock::monotonic;
 use spillway_engine::error::{Code, Fault};
-use spillway_engine::primitive::breaker::{BreakerConfig, BreakerHandle, OpenConfig, SlowConfig};
+use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, BreakerHandle, OpenConfig, SlowConfig};
 use spillway_engine::primitive::bulkhead::{BulkheadConfig, BulkheadHandle};
 use spillway_engine::primitive::cache::{CacheConfig, CacheHandle};
 use spillway_engine::primitive::limiter::{LimiterConfig, LimiterHandle};
@@ -145,7 +145,7 @@ pub fn open_limiter(env: Env, opening: Opening, shape: LimiterShape) -> Result<u
 #[napi(catch_unwind)]
 pub fn open_breaker(env: Env, opening: Opening, shape: BreakerShape) -> Result<u32> {
     let opener = Opener::new(env, opening)?;
-    let breaker = opener.open(BreakerConfig {
+    let breaker: Arc<Breaker> = opener.open(BreakerConfig {
         window_ms: shape.window_ms,
         failure_rate: shape.failure_rate,
         min_calls: shape.min_calls,
@@ -155,7 +155,20 @@ pub fn open_breaker(env: Env, opening: Opening, shape: BreakerShape) -> Result<u
         probes: u16::try_from(shape.probes).unwrap_or(u16::MAX),
         probe_timeout_ms: shape.probe_timeout_ms,
     })?;
+    // This environment's array may be younger than the breaker's last change of state.
+    breaker.show();
     opener.keep(Handle::Breaker(BreakerHandle::new(breaker)))
+}
+
+/// Where this environment's numbers show that a breaker is closed: its generation plus one. -1 if nowhere.
+#[napi(catch_unwind)]
+pub fn breaker_slot(env: Env, id: u32) -> Result<i32> {
+    match environment(env)?.handles.borrow().get(id) {
+        Some(Open { handle: Handle::Breaker(breaker), .. }) => {
+            Ok(breaker.breaker().slot().map_or(-1, |slot| slot as i32))
+        }
+        _ => Ok(-1),
+    }
 }
 
 /// Open a bulkhead; answers its id in this environment.

@@ -7,7 +7,7 @@
 
 use crate::environment::{DETAILS, Environment, Handle};
 use napi::sys;
-use spillway_engine::clock::{MILLI, Nanos, millis_up, monotonic};
+use spillway_engine::clock::{MILLI, Nanos, millis_up, monotonic, monotonic_coarse};
 use spillway_engine::error::{Code, Fault};
 use spillway_engine::policy::breaker::Outcome;
 use spillway_engine::policy::gcra::{Answer, Verdict};
@@ -417,8 +417,9 @@ unsafe extern "C" fn breaker_exit<const MANUAL: bool>(
             _ => Outcome::Ignore,
         };
         let took_ms = call.given(3)?;
-        let now = call.now::<MANUAL>()?;
         call.breaker(|breaker| {
+            let coarse = !MANUAL && breaker.breaker().bears_coarse_time();
+            let now = if coarse { monotonic_coarse() } else { call.now::<MANUAL>()? };
             breaker.exit(generation, outcome, took_ms, now);
             call.boolean(true)
         })

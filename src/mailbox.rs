@@ -8,11 +8,14 @@ use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ThreadId};
 
 /// The letters of one environment, and how to wake it.
 pub(crate) struct Mailbox {
     letters: Mutex<VecDeque<Letter>>,
+    /// Whether there are any, for a look without the lock. Changed under it.
+    any: AtomicBool,
     /// None once the environment has begun to end. Used only under the lock, so that it is never used after.
     wake: Mutex<Option<Wake>>,
     /// A letter from this thread needs no wake-up: every call that may cause one is followed by a look into the mailbox.
@@ -51,6 +54,7 @@ impl Mailbox {
         }
         Ok(Arc::new(Mailbox {
             letters: Mutex::default(),
+            any: AtomicBool::new(false),
             wake: Mutex::new(Some(Wake(function))),
             home: thread::current().id(),
         }))
@@ -58,12 +62,15 @@ impl Mailbox {
 
     /// The next letter.
     pub(crate) fn next(&self) -> Option<Letter> {
-        self.letters.lock().pop_front()
+        let mut letters = self.letters.lock();
+        let next = letters.pop_front();
+        self.any.store(!letters.is_empty(), Ordering::Release);
+        next
     }
 
     /// Whether there is mail.
     pub(crate) fn has_mail(&self) -> bool {
-        !self.letters.lock().is_empty()
+        self.any.load(Ordering::Acquire)
     }
 
     /// While somebody waits the process stays alive, since the letter may come from another thread.
@@ -112,6 +119,7 @@ impl Post for Address {
         let first = {
             let mut letters = self.0.letters.lock();
             letters.push_back(letter);
+            self.0.any.store(true, Ordering::Release);
             letters.len() == 1
         };
         if first && thread::current().id() != self.0.home {

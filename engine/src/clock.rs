@@ -14,6 +14,19 @@ pub fn monotonic() -> Nanos {
     (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
 }
 
+/// The same clock as of its last tick, up to ten milliseconds ago, for a fifth of the price.
+#[cfg(target_os = "linux")]
+pub fn monotonic_coarse() -> Nanos {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+}
+
+/// Where the system has no cheaper clock, the same.
+#[cfg(not(target_os = "linux"))]
+pub fn monotonic_coarse() -> Nanos {
+    monotonic()
+}
+
 /// Nanoseconds since the first reading, plus one hour so that no span reaches below zero.
 #[cfg(not(unix))]
 pub fn monotonic() -> Nanos {

@@ -8,12 +8,15 @@ use crate::policy::breaker::{
     Control, Enter, Exit, Millis, OpenTime, Outcome, State, Threshold, Until, enter, exit, trips,
 };
 use crate::policy::rolling::{Rolling, Sums};
+use crate::store::generations::{BREAKER_SLOTS, EPOCH_SLOTS, Generations};
 use crate::sync::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use serde::Serialize;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What a breaker is made of.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -266,9 +269,19 @@ pub struct Breaker {
     threshold: Threshold,
     window: Mutex<Window>,
     transitions: Mutex<Transitions>,
+    shown: Option<Shown>,
     tally: Tally<5>,
     life: Life,
 }
+
+/// Where every environment reads, without asking, that the breaker is closed, and in which generation.
+struct Shown {
+    slot: u32,
+    generations: Arc<dyn Generations>,
+}
+
+/// Spans shorter than this are measured by the precise clock.
+const COARSE: f64 = 100.0;
 
 /// What a snapshot says of a breaker.
 #[derive(Debug, Serialize)]
@@ -311,10 +324,53 @@ impl Breaker {
                 in_a_row: 0,
             }),
             transitions: Mutex::default(),
+            shown: None,
             tally: Tally::default(),
             life: Life::default(),
             config,
         }
+    }
+
+    /// Have every environment see in its own memory whether it is closed: who finds it so need not ask to enter. After a
+    /// thousand breakers there is no slot left, and everybody asks.
+    pub fn shown(mut self, generations: Arc<dyn Generations>) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let taken = NEXT.fetch_update(Relaxed, Relaxed, |next| (next < BREAKER_SLOTS).then_some(next + 1));
+        self.shown = taken.ok().map(|slot| Shown { slot: EPOCH_SLOTS + slot, generations });
+        self.show();
+        self
+    }
+
+    /// The slot that shows it, if it has one.
+    pub fn slot(&self) -> Option<u32> {
+        self.shown.as_ref().map(|shown| shown.slot)
+    }
+
+    /// Show where it stands: the generation plus one while it is closed, else zero. To be called once more in an environment
+    /// that came later.
+    pub fn show(&self) {
+        // Under the lock, so that of two threads the one that shows last has also read last.
+        self.show_locked(&self.transitions.lock());
+    }
+
+    fn show_locked(&self, _order: &Transitions) {
+        if let Some(Shown { slot, generations }) = &self.shown {
+            let control = self.gate.control();
+            let enters_freely = control.state() == State::Closed && !self.life.has_ended();
+            generations.show(*slot, if enters_freely { control.generation() as i32 + 1 } else { 0 });
+        }
+    }
+
+    /// End it, for every handle.
+    pub fn end(&self) {
+        self.life.end();
+        self.show();
+    }
+
+    /// Whether a clock that is ten milliseconds behind is good enough for an exit: every span is much longer.
+    pub fn bears_coarse_time(&self) -> bool {
+        let shortest = (self.config.window_ms / 10.0).min(self.config.open.for_ms).min(self.config.probe_timeout_ms);
+        shortest >= COARSE
     }
 
     /// What it is made of.
@@ -348,7 +404,9 @@ impl Breaker {
     }
 
     fn force(&self, state: State) {
-        if self.gate.force(state) != state {
+        if self.gate.force(state) == state {
+            self.show();
+        } else {
             self.moved(state);
         }
     }
@@ -361,6 +419,7 @@ impl Breaker {
             State::Closed => transitions.closed += 1,
             State::Isolated => transitions.isolated += 1,
         }
+        self.show_locked(&transitions);
     }
 
     /// Count a call of the closed `generation`; answers whether that opens the breaker.

@@ -100,7 +100,9 @@ macro_rules! kind {
 }
 
 kind!(Limiter, LimiterConfig, "limiter", |config, _generations| Limiter::new(config));
-kind!(Breaker, BreakerConfig, "breaker", |config, _generations| Ok(Breaker::new(config, random_word())));
+kind!(Breaker, BreakerConfig, "breaker", |config, generations| {
+    Ok(Breaker::new(config, random_word()).shown(generations.clone()))
+});
 kind!(Bulkhead, BulkheadConfig, "bulkhead", |config, _generations| Ok(Bulkhead::new(config)));
 kind!(Cache, CacheConfig, "cache", |config, generations| Ok(Cache::new(config, generations.clone())));
 
@@ -215,7 +217,7 @@ fn is<K: Kind>(any: &AnyKind, primitive: &Arc<K>) -> bool {
 fn end(any: &Any) {
     match any {
         Any::Limiter(this) => this.life().end(),
-        Any::Breaker(this) => this.life().end(),
+        Any::Breaker(this) => this.end(),
         Any::Bulkhead(this) => this.life().end(),
         Any::Cache(this) => this.end(),
     }

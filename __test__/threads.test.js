@@ -143,6 +143,32 @@ test('a load whose thread is terminated passes to who waits for it', async () =>
   assert.deepEqual(await value, { from: 'the next in line' })
 })
 
+test('a breaker isolated in one thread admits nobody in another, which asks nobody while it is closed', async () => {
+  const name = fresh('isolated')
+  const breaker = face.breaker(name)
+  assert.notEqual(breaker.enter(), null)
+  assert.deepEqual(await work('isolate', { name }).answer, { before: 'closed', admitted: false })
+  assert.equal(breaker.enter(), null)
+  assert.equal(breaker.state, 'isolated')
+  // A thread that comes later finds it isolated; one that is there already sees it closed again.
+  assert.deepEqual(await work('isolate', { name }).answer, { before: 'isolated', admitted: false })
+  breaker.reset()
+  assert.notEqual(breaker.enter(), null)
+})
+
+test('the breakers for which no slot is left work as the others do', async () => {
+  const sp = face.spillway({ isolated: true })
+  const breakers = Array.from({ length: 1100 }, (_, i) => sp.breaker(`breaker-${i}`, { consecutive: 1 }))
+  for (const breaker of breakers) {
+    await assert.rejects(
+      breaker.run(() => Promise.reject(new Error('down'))),
+      /down/,
+    )
+    assert.equal(breaker.enter(), null)
+  }
+  await sp.close()
+})
+
 test('a name opened in another thread with other options is a mismatch there too', async () => {
   const name = fresh('mismatch')
   face.limiter(name, { limit: 1, window: '1s' })

@@ -92,6 +92,14 @@ const jobs = {
     return hanging
   },
 
+  /** Say where the breaker stands, isolate it, and say it again. */
+  async isolate({ name }) {
+    const breaker = face.breaker(name)
+    const before = breaker.state
+    breaker.isolate()
+    return { before, admitted: breaker.enter() !== null }
+  },
+
   /** Open a name with other options than the test has. */
   async mismatch({ name }) {
     try {

@@ -3,4 +3,3 @@
 import face from './index.js'
 
 export const { spillway, limiter, breaker, bulkhead, cache, Refusal, isRefusal } = face
-export default face

@@ -144,26 +144,18 @@ class Breaker {
    * @param {import('../index').CallOptions} [options]
    * @returns {Promise<T>}
    */
-  async run(fn, options) {
-    const signal = this.#check(fn, options)
-    const generation = this.#enter()
-    if (generation < 0) {
-      throw new Refusal({ code: 'E_OPEN', primitive: this.name, retryAfterMs: waitLeft() })
-    }
-    const began = this.#timed ? this.#place.now() : 0
-    let value
+  run(fn, options) {
+    let signal
+    let generation
+    // Not an async function: the promise of the call itself is what the caller gets, with no other around it.
     try {
-      value = await fn(new CallContext(signal))
+      signal = this.#check(fn, options)
+      generation = this.#enter()
+      if (generation < 0) throw new Refusal({ code: 'E_OPEN', primitive: this.name, retryAfterMs: waitLeft() })
     } catch (error) {
-      this.#leave(generation, this.#outcomeOf({ ok: false, error }, signal, generation), began)
-      throw error
+      return Promise.reject(error)
     }
-    this.#leave(
-      generation,
-      this.#classify === undefined ? OK : this.#outcomeOf({ ok: true, value }, signal, generation),
-      began,
-    )
-    return value
+    return this.#call(generation, fn, signal)
   }
 
   /**
@@ -176,20 +168,7 @@ class Breaker {
     const signal = this.#check(fn, options)
     const generation = this.#enter()
     if (generation < 0) return { ok: false, refusal: refusalInfo('E_OPEN', this.name, waitLeft()) }
-    const began = this.#timed ? this.#place.now() : 0
-    let value
-    try {
-      value = await fn(new CallContext(signal))
-    } catch (error) {
-      this.#leave(generation, this.#outcomeOf({ ok: false, error }, signal, generation), began)
-      throw error
-    }
-    this.#leave(
-      generation,
-      this.#classify === undefined ? OK : this.#outcomeOf({ ok: true, value }, signal, generation),
-      began,
-    )
-    return { ok: true, value }
+    return { ok: true, value: await this.#call(generation, fn, signal) }
   }
 
   enter() {
@@ -220,6 +199,28 @@ class Breaker {
 
   dispose() {
     this.#place.dispose(this.#id)
+  }
+
+  /**
+   * The call itself, under a permit that comes back however it ends.
+   * @template T
+   * @param {number} generation
+   * @param {(call: import('../index').CallContext) => T | PromiseLike<T>} fn
+   * @param {AbortSignal | undefined} signal
+   * @returns {Promise<T>}
+   */
+  async #call(generation, fn, signal) {
+    const began = this.#timed ? this.#place.now() : 0
+    let value
+    try {
+      value = await fn(new CallContext(signal))
+    } catch (error) {
+      this.#leave(generation, this.#outcomeOf({ ok: false, error }, signal, generation), began)
+      throw error
+    }
+    const outcome = this.#classify === undefined ? OK : this.#outcomeOf({ ok: true, value }, signal, generation)
+    this.#leave(generation, outcome, began)
+    return value
   }
 
   /**

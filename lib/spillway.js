@@ -126,8 +126,9 @@ class Spillway {
    * @param {import('../index').BreakerOptions} [options]
    */
   breaker(name, options) {
+    const classify = breakerClassify(options)
     const breaker = /** @type {BreakerHandle} */ (this.#openOne('breaker', name, options))
-    Breaker.setClassify(breaker, breakerClassify(options))
+    Breaker.setClassify(breaker, classify)
     return breaker
   }
 

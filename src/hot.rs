@@ -280,6 +280,20 @@ impl<const N: usize> Call<'_, N> {
         })
     }
 
+    /// A breaker, unless it has ended: for what an ended one must refuse.
+    #[inline]
+    fn live_breaker<R>(&self, body: impl FnOnce(&BreakerHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
+        self.breaker(
+            |breaker| if breaker.breaker().life().has_ended() { Err(Trouble::Disposed) } else { body(breaker) },
+        )
+    }
+
+    /// A cache, unless it has ended.
+    #[inline]
+    fn live_cache<R>(&self, body: impl FnOnce(&CacheHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
+        self.cache(|cache| if cache.cache().life().has_ended() { Err(Trouble::Disposed) } else { body(cache) })
+    }
+
     /// Whether there is mail for this environment now: the caller in JavaScript then delivers it at once.
     fn mail_waits(&self) -> Reply {
         self.boolean(self.environment.mailbox().is_some_and(|mailbox| mailbox.has_mail()))
@@ -389,16 +403,11 @@ unsafe extern "C" fn breaker_enter<const MANUAL: bool>(
 ) -> sys::napi_value {
     enter::<2>(env, info, |call| {
         let now = call.now::<MANUAL>()?;
-        call.breaker(|breaker| {
-            if breaker.breaker().life().has_ended() {
-                return Err(Trouble::Disposed);
-            }
-            match breaker.enter(now) {
-                Entry::Admitted(generation) => call.integer(i64::from(generation)),
-                Entry::Refused(wait) => {
-                    call.environment.leave(0, wait.map_or(f64::NAN, |wait| wait as f64));
-                    call.integer(-1)
-                }
+        call.live_breaker(|breaker| match breaker.enter(now) {
+            Entry::Admitted(generation) => call.integer(i64::from(generation)),
+            Entry::Refused(wait) => {
+                call.environment.leave(0, wait.map_or(f64::NAN, |wait| wait as f64));
+                call.integer(-1)
             }
         })
     })
@@ -428,14 +437,7 @@ unsafe extern "C" fn breaker_exit<const MANUAL: bool>(
 
 /// `breakerState(id)` → 0 closed, 1 open, 2 half-open, 3 isolated
 unsafe extern "C" fn breaker_state(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| {
-        call.breaker(|breaker| {
-            if breaker.breaker().life().has_ended() {
-                return Err(Trouble::Disposed);
-            }
-            call.integer(breaker.breaker().state() as i64)
-        })
-    })
+    enter::<1>(env, info, |call| call.live_breaker(|breaker| call.integer(breaker.breaker().state() as i64)))
 }
 
 /// `bulkheadTryAcquire(id)` → permit, or -1
@@ -508,10 +510,7 @@ unsafe extern "C" fn cache_get<const MANUAL: bool>(
     enter::<3>(env, info, |call| {
         let (key, _) = call.key(1)?;
         let now = call.now::<MANUAL>()?;
-        call.cache(|cache| {
-            if cache.cache().life().has_ended() {
-                return Err(Trouble::Disposed);
-            }
+        call.live_cache(|cache| {
             note_slots(call, cache, key);
             match cache.get(key, now) {
                 Some(bytes) => fresh(call, &bytes, now),
@@ -560,10 +559,7 @@ unsafe extern "C" fn cache_set<const MANUAL: bool>(
     enter::<5>(env, info, |call| {
         let (key, key_len) = call.key(1)?;
         let now = call.now::<MANUAL>()?;
-        call.cache(|cache| {
-            if cache.cache().life().has_ended() {
-                return Err(Trouble::Disposed);
-            }
+        call.live_cache(|cache| {
             let encoded = call.encoded(call.argument(2), 3)?;
             cache.set(key, key_len, encoded, now).map_err(trouble)?;
             call.boolean(true)
@@ -586,22 +582,14 @@ unsafe extern "C" fn cache_delete<const MANUAL: bool>(
     enter::<3>(env, info, |call| {
         let (key, _) = call.key(1)?;
         let now = call.now::<MANUAL>()?;
-        call.cache(|cache| {
-            if cache.cache().life().has_ended() {
-                return Err(Trouble::Disposed);
-            }
-            call.boolean(cache.delete(key, now))
-        })
+        call.live_cache(|cache| call.boolean(cache.delete(key, now)))
     })
 }
 
 /// `cacheClear(id)` → true
 unsafe extern "C" fn cache_clear(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<1>(env, info, |call| {
-        call.cache(|cache| {
-            if cache.cache().life().has_ended() {
-                return Err(Trouble::Disposed);
-            }
+        call.live_cache(|cache| {
             cache.clear();
             call.boolean(true)
         })
@@ -617,10 +605,7 @@ unsafe extern "C" fn cache_board<const MANUAL: bool>(
     enter::<3>(env, info, |call| {
         let (key, _) = call.key(1)?;
         let now = call.now::<MANUAL>()?;
-        call.cache(|cache| {
-            if cache.cache().life().has_ended() {
-                return Err(Trouble::Disposed);
-            }
+        call.live_cache(|cache| {
             note_slots(call, cache, key);
             match cache.board(key, now) {
                 Miss::Present(bytes) => fresh(call, &bytes, now),

@@ -247,7 +247,9 @@ class Breaker {
    * @param {number} began
    */
   #leave(generation, outcome, began) {
-    this.#native.breakerExit(this.#id, generation, outcome, this.#timed ? this.#place.now() - began : 0)
+    // The usual end goes unsaid: an argument more is a call into Node more.
+    if (outcome === OK && !this.#timed) this.#native.breakerExit(this.#id, generation)
+    else this.#native.breakerExit(this.#id, generation, outcome, this.#timed ? this.#place.now() - began : 0)
   }
 
   /**

@@ -2,7 +2,7 @@
 // Never stores what a loader found once somebody has changed the key.
 'use strict'
 
-const { CallContext, assertFunction } = require('./call.js')
+const { assertFunction } = require('./call.js')
 const { Copies } = require('./copies.js')
 const deadlines = require('./deadlines.js')
 const json = require('./json.js')
@@ -43,14 +43,25 @@ function ttlOf(given) {
   return options.get('ttl') === undefined ? undefined : options.duration('ttl', MAX_TTL)
 }
 
-class LoadContext extends CallContext {
+class LoadContext {
   /** @type {number | undefined} */
   #ttlMs
+  /** @type {AbortController | undefined} */
+  #controller
+  /** @type {unknown} */
+  #abortedFor
 
   /** @param {number | undefined} ttlMs */
   constructor(ttlMs) {
-    super()
     this.#ttlMs = ttlMs
+  }
+
+  get signal() {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#abortedFor !== undefined) this.#controller.abort(this.#abortedFor)
+    }
+    return this.#controller.signal
   }
 
   /** @param {import('../index').Duration} duration */
@@ -61,6 +72,15 @@ class LoadContext extends CallContext {
   /** @param {LoadContext} context */
   static ttlOf(context) {
     return context.#ttlMs
+  }
+
+  /**
+   * @param {LoadContext} context
+   * @param {unknown} reason
+   */
+  static abort(context, reason) {
+    context.#abortedFor = reason
+    context.#controller?.abort(reason)
   }
 }
 
@@ -231,7 +251,7 @@ class Cache {
         const refusal = this.#tooLate()
         this.#fail(receipt)
         reject(refusal)
-        CallContext.abort(context, refusal)
+        LoadContext.abort(context, refusal)
       })
       /** @param {unknown} error */
       const failed = (error) => {

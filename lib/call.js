@@ -5,35 +5,16 @@ const { misuse, shown } = require('./misuse.js')
 
 class CallContext {
   /** @type {AbortSignal | undefined} */
-  #parent
-  /** @type {AbortController | undefined} */
-  #own
-  #aborted = false
-  /** @type {unknown} */
-  #reason
+  #signal
 
   /** @param {AbortSignal} [parent] the caller's, handed on as it is */
   constructor(parent) {
-    this.#parent = parent
+    this.#signal = parent
   }
 
+  /** The caller's, or one that nobody aborts. */
   get signal() {
-    if (this.#parent !== undefined) return this.#parent
-    if (this.#own === undefined) {
-      this.#own = new AbortController()
-      if (this.#aborted) this.#own.abort(this.#reason)
-    }
-    return this.#own.signal
-  }
-
-  /**
-   * @param {CallContext} context
-   * @param {unknown} reason
-   */
-  static abort(context, reason) {
-    context.#aborted = true
-    context.#reason = reason
-    context.#own?.abort(reason)
+    return (this.#signal ??= new AbortController().signal)
   }
 }
 

@@ -19,7 +19,7 @@ function onClock(native, clock) {
     limiterRefund: (id, key, cost, date) => at.limiterRefundAt(id, key, cost, date, now()),
     limiterReset: (id, key) => at.limiterResetAt(id, key, now()),
     breakerEnter: (id) => at.breakerEnterAt(id, now()),
-    breakerExit: (id, generation, outcome, tookMs) => at.breakerExitAt(id, generation, outcome, tookMs, now()),
+    breakerExit: (id, generation, outcome = 0, tookMs = 0) => at.breakerExitAt(id, generation, outcome, tookMs, now()),
     cacheGet: (id, key) => at.cacheGetAt(id, key, now()),
     cacheSet: (id, key, text, ttlMs) => at.cacheSetAt(id, key, text, ttlMs, now()),
     cacheDelete: (id, key) => at.cacheDeleteAt(id, key, now()),

@@ -413,19 +413,19 @@ unsafe extern "C" fn breaker_enter<const MANUAL: bool>(
     })
 }
 
-/// `breakerExit(id, generation, outcome, tookMs[, nowMs])` → true. An ended breaker still takes its permits back.
+/// `breakerExit(id, generation[, outcome, tookMs[, nowMs]])` → true. What is left out is a call that went well, at once. An ended breaker still takes its permits back.
 unsafe extern "C" fn breaker_exit<const MANUAL: bool>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
     enter::<5>(env, info, |call| {
         let generation = call.id(1)?;
-        let outcome = match call.id(2)? {
+        let (outcome, took_ms) = if call.count <= 2 { (0, 0.0) } else { (call.id(2)?, call.given(3)?) };
+        let outcome = match outcome {
             0 => Outcome::Ok,
             1 => Outcome::Fail,
             _ => Outcome::Ignore,
         };
-        let took_ms = call.given(3)?;
         call.breaker(|breaker| {
             let coarse = !MANUAL && breaker.breaker().bears_coarse_time();
             let now = if coarse { monotonic_coarse() } else { call.now::<MANUAL>()? };

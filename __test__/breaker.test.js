@@ -506,6 +506,48 @@ test('a hundred recoveries admit exactly their probes', async (t) => {
   }
 })
 
+test('the two-thousandth breaker of a process opens, probes and closes like the first', async (t) => {
+  const { sp, clock } = opened(t)
+  const options = { consecutive: 1, probes: 1, open: { for: 1000, jitter: 0 } }
+  const many = Array.from({ length: 2000 }, (_, index) => sp.breaker(`one-of-many-${index}`, options))
+  for (const breaker of [many[0], many[1999]]) {
+    const early = breaker.enter()
+    assert.equal(await breaker.run(() => 'let through'), 'let through')
+    calls(breaker, 'f')
+    assert.equal(breaker.enter(), null)
+    clock.now += 1000
+    assert.equal(await breaker.run(() => 'probe'), 'probe')
+    assert.equal(breaker.state, 'closed')
+    breaker.exit(early, 'fail')
+    assert.equal(breaker.state, 'closed', 'a stale failure')
+    breaker.isolate()
+    assert.equal(breaker.enter(), null)
+    breaker.dispose()
+    assert.throws(() => breaker.enter(), { code: 'E_DISPOSED' })
+  }
+})
+
+test('what another handle did to a breaker is seen at once', async (t) => {
+  const prefix = `seen-${process.pid}`
+  const [one, two] = [spillway({ prefix }), spillway({ prefix })]
+  t.after(() => Promise.all([one.close(), two.close()]))
+  const [here, there] = [one.breaker('upstream', { consecutive: 1 }), two.breaker('upstream', { consecutive: 1 })]
+  assert.notEqual(here, there)
+  for (let round = 0; round < 10; round++) {
+    assert.notEqual(there.enter(), null)
+    calls(here, 'f')
+    assert.equal(there.enter(), null)
+    there.reset()
+    assert.notEqual(here.enter(), null)
+    here.isolate()
+    assert.equal(there.enter(), null)
+    here.reset()
+  }
+  await one.close()
+  assert.throws(() => here.enter(), { code: 'E_DISPOSED' })
+  assert.notEqual(there.enter(), null)
+})
+
 // ---------------------------------------------------------------- late results
 
 test('a call that began before it opened counts for nothing when it ends after', (t) => {

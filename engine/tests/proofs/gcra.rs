@@ -101,10 +101,17 @@ fn costs() -> impl Strategy<Value = Cost> {
 #[derive(Clone, Copy, Debug)]
 enum Gap {
     Ticks(u64),
-    Periods { count: u64, and: i64 },
-    Burst { and: i64 },
+    Periods {
+        count: u64,
+        and: i64,
+    },
+    Burst {
+        and: i64,
+    },
     /// What the last denial said.
-    RetryAfter { and: i64 },
+    RetryAfter {
+        and: i64,
+    },
     Years(u64),
     /// The clock of a thread that read it earlier, or one that jumped.
     Back(u64),
@@ -154,8 +161,9 @@ prop_compose! {
 fn real_rates() -> impl Strategy<Value = Gcra> {
     let window = prop_oneof![1_000_000..1_000_000_000u64, 1_000_000_000..315_360_000_000_000_000u64];
     let units = || prop_oneof![4 => 1..1_000u32, 1 => 1..1_000_000_000u32];
-    (units(), window, units())
-        .prop_filter_map("a rate that can be counted", |(limit, window, burst)| Gcra::new(limit, window, burst, 100).ok())
+    (units(), window, units()).prop_filter_map("a rate that can be counted", |(limit, window, burst)| {
+        Gcra::new(limit, window, burst, 100).ok()
+    })
 }
 
 fn rates() -> impl Strategy<Value = Gcra> {
@@ -352,6 +360,19 @@ proptest! {
         for (cost, at) in kept {
             prop_assert_eq!(bucket.charge(cost, at).answer, Answer::Allowed);
         }
+    }
+
+    #[test]
+    fn what_is_left_is_a_whole_number_of_units_beside_every_multiple_of_the_period(
+        rate in rates(),
+        now in starts(),
+        units in any::<prop::sample::Index>(),
+        and in -2..=2i64,
+    ) {
+        let full = rate.period() * u64::from(rate.burst());
+        let credit = (rate.period() * units.index(rate.burst() as usize + 1) as u64).saturating_add_signed(and).min(full);
+        let left = charge(rate, now + full - credit, now, 0).1.remaining;
+        prop_assert_eq!(u64::from(left), credit / rate.period());
     }
 
     #[test]

@@ -9,19 +9,20 @@
     reason = "a test that panics is a test that fails, and nobody links against one"
 )]
 
-//mod bulkhead;
-//mod cache;
-//mod cells;
+mod breaker;
+mod bulkhead;
+mod cache;
+mod cells;
 mod dice;
-//mod flights;
-//mod gate;
+mod fingerprint;
+mod flights;
+mod gate;
 mod gcra;
-//mod ledger;
-//mod letters;
-//mod limiter;
-//mod breaker;
-//mod peers;
-//mod registry;
-//mod rolling;
-//mod sketch;
-//mod waiters;
+mod ledger;
+mod letters;
+mod limiter;
+mod peers;
+mod registry;
+mod rolling;
+mod sketch;
+mod waiters;

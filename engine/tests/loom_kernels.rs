@@ -1,0 +1,358 @@
+//! The kernels that race, under every schedule of two threads that loom can find.
+//! Never takes a lock: parking_lot is not modelled, and no kernel here needs one.
+//!
+//! `RUSTFLAGS='--cfg loom' cargo test -p spillway-engine --release --test loom_kernels`
+#![cfg(loom)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that panics is a test that fails")]
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU64, Ordering};
+use loom::thread;
+use spillway_engine::policy::Step;
+use spillway_engine::policy::breaker::{OpenTime, Outcome, State};
+use spillway_engine::policy::gcra::{Answer, Charge, Gcra, Refund};
+use spillway_engine::primitive::breaker::{Entry, Gate, Left};
+use spillway_engine::store::fingerprint::Fingerprint;
+use spillway_engine::store::sketch::Sketch;
+use spillway_engine::store::word;
+
+const NOW: u64 = 1_000;
+const PROBE_TIMEOUT: u64 = 15_000;
+const OPEN: OpenTime = OpenTime { first: 5_000, max: 60_000, jitter: 0.0 };
+const OPENED: u64 = 100_000;
+const HALF: u64 = OPENED + 5_000;
+
+/// `burst` units at once and a very long wait for the next.
+fn rate(burst: u32) -> Gcra {
+    Gcra::new(1, 1 << 40, burst, 1).unwrap()
+}
+
+/// Two threads at once; what each of them answered.
+fn both<T: 'static>(first: impl FnOnce() -> T + 'static, second: impl FnOnce() -> T + 'static) -> (T, T) {
+    let first = thread::spawn(first);
+    let second = second();
+    (first.join().unwrap(), second)
+}
+
+fn spend(word: &AtomicU64, rate: Gcra, costs: &[u32]) -> u32 {
+    let charge =
+        |&cost: &u32| if word::update(word, NOW, &Charge { rate, cost }).answer == Answer::Allowed { cost } else { 0 };
+    costs.iter().map(charge).sum()
+}
+
+#[test]
+fn two_threads_spend_exactly_what_there_is() {
+    loom::model(|| {
+        let word = Arc::new(AtomicU64::new(0));
+        let other = word.clone();
+        let (first, second) = both(move || spend(&other, rate(3), &[1, 1]), {
+            let word = word.clone();
+            move || spend(&word, rate(3), &[1, 1])
+        });
+        assert_eq!(first + second, 3);
+        assert_eq!(word.load(Ordering::Relaxed), NOW + 3 * rate(3).period());
+    });
+}
+
+#[test]
+fn a_refund_beside_a_charge_loses_neither() {
+    loom::model(|| {
+        let word = Arc::new(AtomicU64::new(0));
+        assert_eq!(spend(&word, rate(3), &[2]), 2);
+        let (charging, refunding) = (word.clone(), word.clone());
+        let (spent, _) = both(
+            move || spend(&charging, rate(3), &[1]),
+            move || {
+                word::update(&refunding, NOW, &Refund { rate: rate(3), cost: 2, charged_at: NOW });
+                0
+            },
+        );
+        assert_eq!(spent, 1);
+        assert_eq!(word.load(Ordering::Relaxed), NOW + rate(3).period());
+    });
+}
+
+/// Two keys of a sketch of two words a row: they share the first row's word and differ in the second.
+const ALICE: Fingerprint = Fingerprint { low: 0, high: 0 };
+const BOB: Fingerprint = Fingerprint { low: 1 << 63, high: 0 };
+
+fn spend_of(sketch: &Sketch, key: Fingerprint, burst: u32, costs: &[u32]) -> u32 {
+    let charge = |&cost: &u32| {
+        let verdict = sketch.update(key, NOW, &Charge { rate: rate(burst), cost }).unwrap();
+        if verdict.answer == Answer::Allowed { cost } else { 0 }
+    };
+    costs.iter().map(charge).sum()
+}
+
+#[test]
+fn two_callers_of_one_key_of_the_sketch_never_spend_more_than_there_is() {
+    loom::model(|| {
+        let sketch = Arc::new(Sketch::new(2));
+        let other = sketch.clone();
+        let (first, second) = both(move || spend_of(&other, ALICE, 2, &[1, 1]), {
+            let sketch = sketch.clone();
+            move || spend_of(&sketch, ALICE, 2, &[1])
+        });
+        // Nobody else is there who could make it limit early.
+        assert_eq!(first + second, 2);
+        assert_eq!(sketch.word(ALICE), NOW + 2 * rate(2).period());
+    });
+}
+
+#[test]
+fn a_neighbour_in_one_row_never_hides_a_charge() {
+    loom::model(|| {
+        let sketch = Arc::new(Sketch::new(2));
+        let other = sketch.clone();
+        let (alice, bob) = both(move || spend_of(&other, ALICE, 2, &[1, 1]), {
+            let sketch = sketch.clone();
+            move || spend_of(&sketch, BOB, 2, &[1, 1])
+        });
+        assert!(alice <= 2 && bob <= 2);
+        for (key, spent) in [(ALICE, alice), (BOB, bob)] {
+            assert!(sketch.word(key) >= NOW + u64::from(spent) * rate(2).period());
+            // What is left is given out afterwards, never more.
+            assert!(spent + spend_of(&sketch, key, 2, &[1, 1, 1]) <= 2);
+        }
+    });
+}
+
+#[test]
+fn two_callers_of_one_key_and_a_word_its_neighbour_raised_never_spend_more_than_there_is() {
+    loom::model(|| {
+        let sketch = Arc::new(Sketch::new(2));
+        // The rows differ from the start: the smaller word is now the second row's.
+        assert_eq!(spend_of(&sketch, BOB, 3, &[1]), 1);
+        let other = sketch.clone();
+        let ((first, _), (second, bob)) = both(move || (spend_of(&other, ALICE, 3, &[2]), 0), {
+            let sketch = sketch.clone();
+            move || (spend_of(&sketch, ALICE, 3, &[1]), spend_of(&sketch, BOB, 3, &[1]))
+        });
+        let alice = first + second;
+        assert!(alice <= 3 && bob <= 1);
+        assert!(sketch.word(ALICE) >= NOW + u64::from(alice) * rate(3).period());
+        assert!(sketch.word(BOB) >= NOW + u64::from(1 + bob) * rate(3).period());
+    });
+}
+
+/// A gate that opened at `OPENED`.
+fn open_gate(probes: u16) -> Gate {
+    let gate = Gate::new(probes, PROBE_TIMEOUT, OPEN, 1);
+    assert!(gate.trip(0, OPENED));
+    gate
+}
+
+fn admitted(entry: (Entry, Option<State>)) -> u32 {
+    u32::from(matches!(entry.0, Entry::Admitted(_)))
+}
+
+#[test]
+fn two_threads_at_the_end_of_open_are_admitted_as_exactly_the_probes() {
+    for probes in 1..=3 {
+        loom::model(move || {
+            let gate = Arc::new(open_gate(probes));
+            let other = gate.clone();
+            let enter_twice = |gate: &Gate| admitted(gate.enter(HALF)) + admitted(gate.enter(HALF));
+            let (first, second) = both(move || enter_twice(&other), {
+                let gate = gate.clone();
+                move || enter_twice(&gate)
+            });
+            assert!(first + second <= u32::from(probes));
+            // Whoever was refused only because `until` was being written comes again.
+            let later: u32 = (0..4).map(|_| admitted(gate.enter(HALF))).sum();
+            assert_eq!(first + second + later, u32::from(probes));
+            assert_eq!(gate.enter(HALF).0, Entry::Refused(Some(PROBE_TIMEOUT)));
+            assert_eq!((gate.control().state(), gate.control().generation()), (State::HalfOpen, 2));
+        });
+    }
+}
+
+#[test]
+fn nobody_is_let_in_while_the_end_of_open_is_being_written() {
+    loom::model(|| {
+        let gate = Arc::new(Gate::new(1, PROBE_TIMEOUT, OPEN, 1));
+        let other = gate.clone();
+        let (tripped, entry) = both(
+            move || {
+                assert!(other.trip(0, OPENED));
+                None
+            },
+            {
+                let gate = gate.clone();
+                move || Some(gate.enter(OPENED).0)
+            },
+        );
+        assert!(tripped.is_none());
+        let entry = entry.unwrap();
+        let allowed = [Entry::Admitted(0), Entry::Refused(Some(1)), Entry::Refused(Some(5_000))];
+        assert!(allowed.contains(&entry), "{entry:?}");
+        assert_eq!(gate.enter(OPENED).0, Entry::Refused(Some(5_000)));
+    });
+}
+
+/// One probe came back long ago and nobody asked since. The next to be let in is not late.
+#[test]
+fn a_probe_let_in_after_a_long_quiet_is_never_taken_for_late() {
+    loom::model(|| {
+        let gate = Arc::new(open_gate(2));
+        let Entry::Admitted(probe) = gate.enter(HALF).0 else { panic!("the first probe is let in") };
+        assert_eq!(gate.exit(probe, Outcome::Ok, HALF), Left::Noted);
+        let (other, much_later) = (gate.clone(), HALF + 1_000_000);
+        let (first, second) = both(move || gate.enter(much_later), move || other.enter(much_later));
+        assert_eq!(admitted(first) + admitted(second), 1);
+        assert_eq!((first.1, second.1), (None, None), "nobody opens the breaker");
+    });
+}
+
+#[test]
+fn of_two_late_comers_one_opens_again_and_none_is_let_in() {
+    loom::model(|| {
+        let gate = Arc::new(open_gate(2));
+        assert_eq!(admitted(gate.enter(HALF)), 1);
+        let (other, late) = (gate.clone(), HALF + PROBE_TIMEOUT);
+        let (first, second) = both(move || other.enter(late), {
+            let gate = gate.clone();
+            move || gate.enter(late)
+        });
+        assert_eq!(admitted(first) + admitted(second), 0);
+        assert_eq!([first.1, second.1].iter().flatten().count(), 1);
+        assert_eq!(gate.enter(late).0, Entry::Refused(Some(10_000)), "and the open time has doubled");
+    });
+}
+
+#[test]
+fn of_two_probes_that_come_back_exactly_one_closes() {
+    loom::model(|| {
+        let gate = Arc::new(open_gate(2));
+        let Entry::Admitted(probe) = gate.enter(HALF).0 else { panic!("the first probe is let in") };
+        assert_eq!(gate.enter(HALF).0, Entry::Admitted(probe));
+        let other = gate.clone();
+        let (first, second) = both(move || other.exit(probe, Outcome::Ok, HALF), {
+            let gate = gate.clone();
+            move || gate.exit(probe, Outcome::Ok, HALF)
+        });
+        assert!(matches!((first, second), (Left::Noted, Left::Closed) | (Left::Closed, Left::Noted)));
+        assert_eq!((gate.control().state(), gate.control().generation()), (State::Closed, 3));
+    });
+}
+
+#[test]
+fn of_a_probe_that_fails_and_one_that_does_not_the_failure_always_opens() {
+    loom::model(|| {
+        let gate = Arc::new(open_gate(2));
+        let Entry::Admitted(probe) = gate.enter(HALF).0 else { panic!("the first probe is let in") };
+        assert_eq!(gate.enter(HALF).0, Entry::Admitted(probe));
+        let other = gate.clone();
+        let (failed, succeeded) = both(move || other.exit(probe, Outcome::Fail, HALF), {
+            let gate = gate.clone();
+            move || gate.exit(probe, Outcome::Ok, HALF)
+        });
+        assert_eq!(failed, Left::Opened);
+        assert!(matches!(succeeded, Left::Noted | Left::Stale));
+        assert_eq!(gate.enter(HALF).0, Entry::Refused(Some(10_000)));
+    });
+}
+
+#[test]
+fn an_exit_beside_an_enter_never_lets_one_probe_too_many_in() {
+    loom::model(|| {
+        let gate = Arc::new(open_gate(2));
+        let Entry::Admitted(probe) = gate.enter(HALF).0 else { panic!("the first probe is let in") };
+        let other = gate.clone();
+        let (_, entries) = both(
+            move || {
+                assert_eq!(other.exit(probe, Outcome::Ignore, HALF), Left::Noted);
+                0
+            },
+            {
+                let gate = gate.clone();
+                move || admitted(gate.enter(HALF)) + admitted(gate.enter(HALF))
+            },
+        );
+        // The permit that was ignored comes back: two probes are out in the end, never three.
+        let later: u32 = (0..3).map(|_| admitted(gate.enter(HALF))).sum();
+        assert_eq!(entries + later, 2);
+        assert_eq!((gate.control().issued(), gate.control().ok()), (2, 0));
+    });
+}
+
+#[test]
+fn a_trip_beside_an_exit_leaves_the_exit_stale_or_counted_and_the_gate_open() {
+    loom::model(|| {
+        let gate = Arc::new(Gate::new(1, PROBE_TIMEOUT, OPEN, 1));
+        let other = gate.clone();
+        let (_, left) = both(
+            move || {
+                assert!(other.trip(0, OPENED));
+                Left::Opened
+            },
+            {
+                let gate = gate.clone();
+                move || gate.exit(0, Outcome::Fail, OPENED)
+            },
+        );
+        assert!(matches!(left, Left::Count | Left::Stale));
+        assert_eq!((gate.control().state(), gate.control().generation()), (State::Open, 1));
+        assert_eq!(gate.exit(0, Outcome::Ok, OPENED), Left::Stale);
+    });
+}
+
+#[test]
+fn of_two_failures_that_reach_the_threshold_one_opens() {
+    loom::model(|| {
+        let gate = Arc::new(Gate::new(1, PROBE_TIMEOUT, OPEN, 1));
+        let other = gate.clone();
+        let (first, second) = both(move || other.trip(0, OPENED), {
+            let gate = gate.clone();
+            move || gate.trip(0, OPENED)
+        });
+        assert!(first != second);
+        assert_eq!(gate.enter(OPENED).0, Entry::Refused(Some(5_000)));
+    });
+}
+
+#[test]
+fn an_isolation_beside_a_recovery_is_never_undone() {
+    loom::model(|| {
+        let gate = Arc::new(open_gate(1));
+        let other = gate.clone();
+        let (_, entry) = both(
+            move || {
+                other.force(State::Isolated);
+                None
+            },
+            {
+                let gate = gate.clone();
+                move || {
+                    let Entry::Admitted(probe) = gate.enter(HALF).0 else { return None };
+                    Some(gate.exit(probe, Outcome::Ok, HALF))
+                }
+            },
+        );
+        assert!(matches!(entry, None | Some(Left::Closed | Left::Stale)));
+        assert_eq!(gate.control().state(), State::Isolated);
+        assert_eq!(gate.enter(HALF).0, Entry::Refused(None));
+    });
+}
+
+/// What the others rely on: a step is applied to the word it was computed from.
+#[test]
+fn a_step_is_never_applied_to_a_word_that_has_changed() {
+    struct Increment;
+    impl Step for Increment {
+        type Verdict = u64;
+        fn apply(&self, word: u64, _now: u64) -> (u64, u64) {
+            (word + 1, word)
+        }
+        fn expired(&self, _word: u64, _now: u64) -> bool {
+            false
+        }
+    }
+    loom::model(|| {
+        let word = Arc::new(AtomicU64::new(0));
+        let other = word.clone();
+        let (first, second) =
+            both(move || word::update(&other, NOW, &Increment), move || word::update(&word, NOW, &Increment));
+        assert_eq!(first + second, 1);
+    });
+}

@@ -1,0 +1,460 @@
+//! The breaker against a state machine written from SEMANTICS.md §2, with a list of calls for a window and a set of probes.
+//! Never packs anything into a word.
+
+use crate::dice::Dice;
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use spillway_engine::clock::MILLI;
+use spillway_engine::policy::breaker::{OpenTime, Outcome, State, Threshold, trips};
+use spillway_engine::policy::rolling::Sums;
+use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, BreakerHandle, Entry, OpenConfig, SlowConfig};
+use spillway_engine::store::generations::Generations;
+use std::sync::Arc;
+
+/// A call that ended: in which tenth of the window, and how.
+struct Call {
+    tenth: u64,
+    failed: bool,
+    slow: bool,
+}
+
+enum Stand {
+    Closed { calls: Vec<Call>, in_a_row: u32 },
+    Open { until: u64 },
+    HalfOpen { out: u16, ok: u16, until: u64 },
+    Isolated,
+}
+
+#[derive(Default)]
+struct Seen {
+    ok: u64,
+    failed: u64,
+    ignored: u64,
+    refused: u64,
+    stale: u64,
+    opened: u64,
+    half_opened: u64,
+    closed: u64,
+    isolated: u64,
+}
+
+/// The oracle.
+struct Machine {
+    config: BreakerConfig,
+    stand: Stand,
+    /// How often the state changed.
+    changes: u32,
+    failed_probes: u32,
+    seen: Seen,
+}
+
+impl Machine {
+    fn new(config: BreakerConfig) -> Self {
+        let stand = Stand::Closed { calls: Vec::new(), in_a_row: 0 };
+        Machine { config, stand, changes: 0, failed_probes: 0, seen: Seen::default() }
+    }
+
+    fn state(&self) -> State {
+        match self.stand {
+            Stand::Closed { .. } => State::Closed,
+            Stand::Open { .. } => State::Open,
+            Stand::HalfOpen { .. } => State::HalfOpen,
+            Stand::Isolated => State::Isolated,
+        }
+    }
+
+    fn go(&mut self, stand: Stand) {
+        self.stand = stand;
+        self.changes += 1;
+    }
+
+    fn close(&mut self) {
+        self.failed_probes = 0;
+        self.go(Stand::Closed { calls: Vec::new(), in_a_row: 0 });
+    }
+
+    /// Open at `now`; answers for how long.
+    fn open(&mut self, now: u64) -> u64 {
+        let mut lasts = self.config.open.for_ms as u64;
+        for _ in 0..self.failed_probes {
+            lasts = (lasts * 2).min(self.config.open.max_ms as u64);
+        }
+        let lasts = lasts.min(self.config.open.max_ms as u64);
+        self.seen.opened += 1;
+        self.go(Stand::Open { until: now + lasts });
+        lasts
+    }
+
+    fn enter(&mut self, now: u64) -> Entry {
+        let patience = self.config.probe_timeout_ms as u64;
+        let wait = match &mut self.stand {
+            Stand::Closed { .. } => return Entry::Admitted(self.changes),
+            Stand::Isolated => None,
+            Stand::Open { until } if now < *until => Some(*until - now),
+            Stand::Open { .. } => {
+                self.seen.half_opened += 1;
+                self.go(Stand::HalfOpen { out: 1, ok: 0, until: now + patience });
+                return Entry::Admitted(self.changes);
+            }
+            // A probe is late.
+            Stand::HalfOpen { out, until, .. } if *out > 0 && now >= *until => {
+                self.failed_probes += 1;
+                Some(self.open(now))
+            }
+            Stand::HalfOpen { out, ok, until } if *out + *ok < self.config.probes => {
+                (*out, *until) = (*out + 1, now + patience);
+                return Entry::Admitted(self.changes);
+            }
+            Stand::HalfOpen { until, .. } => Some(*until - now),
+        };
+        self.seen.refused += 1;
+        Entry::Refused(wait)
+    }
+
+    fn exit(&mut self, permit: u32, outcome: Outcome, took_ms: f64, now_ns: u64) {
+        if permit != self.changes {
+            self.seen.stale += 1;
+            return;
+        }
+        match outcome {
+            Outcome::Ok => self.seen.ok += 1,
+            Outcome::Fail => self.seen.failed += 1,
+            Outcome::Ignore => self.seen.ignored += 1,
+        }
+        let tenth = now_ns / self.tenth();
+        match &mut self.stand {
+            Stand::Open { .. } | Stand::Isolated => unreachable!("nobody is let in there"),
+            Stand::Closed { calls, in_a_row } => {
+                if outcome == Outcome::Ignore {
+                    return;
+                }
+                let failed = outcome == Outcome::Fail;
+                let slow = self.config.slow.as_ref().is_some_and(|slow| took_ms > slow.over_ms);
+                calls.push(Call { tenth, failed, slow });
+                *in_a_row = if failed { *in_a_row + 1 } else { 0 };
+                let enough_in_a_row = self.config.consecutive.is_some_and(|bound| *in_a_row >= bound);
+                if (failed || slow) && (enough_in_a_row || self.rates_reached(now_ns)) {
+                    self.failed_probes = 0;
+                    self.open(now_ns / MILLI);
+                }
+            }
+            Stand::HalfOpen { out, ok, .. } => match outcome {
+                Outcome::Ignore => *out -= 1,
+                Outcome::Ok => {
+                    (*out, *ok) = (*out - 1, *ok + 1);
+                    if *ok == self.config.probes {
+                        self.seen.closed += 1;
+                        self.close();
+                    }
+                }
+                Outcome::Fail => {
+                    self.failed_probes += 1;
+                    self.open(now_ns / MILLI);
+                }
+            },
+        }
+    }
+
+    fn tenth(&self) -> u64 {
+        (self.config.window_ms * MILLI as f64) as u64 / 10
+    }
+
+    fn window(&self, now_ns: u64) -> (u64, u64, u64) {
+        let Stand::Closed { calls, .. } = &self.stand else { return (0, 0, 0) };
+        let newest = now_ns / self.tenth();
+        let within = || calls.iter().filter(|call| newest - call.tenth < 10);
+        let count = |calls: &mut dyn Iterator<Item = &Call>| calls.count() as u64;
+        (
+            count(&mut within()),
+            count(&mut within().filter(|call| call.failed)),
+            count(&mut within().filter(|call| call.slow)),
+        )
+    }
+
+    fn rates_reached(&self, now_ns: u64) -> bool {
+        let (calls, failures, slow) = self.window(now_ns);
+        // The rates of these tests are whole hundredths, so no fraction is rounded.
+        let reached = |part: u64, rate: f64| part * 100 >= (rate * 100.0).round() as u64 * calls;
+        calls >= u64::from(self.config.min_calls)
+            && (failures > 0 && reached(failures, self.config.failure_rate)
+                || slow > 0 && self.config.slow.as_ref().is_some_and(|config| reached(slow, config.rate)))
+    }
+
+    fn report(&self, now_ns: u64) -> Value {
+        let (calls, failures, slow) = self.window(now_ns);
+        let Seen { ok, failed, ignored, refused, stale, opened, half_opened, closed, isolated } = self.seen;
+        json!({
+            "config": self.config, "state": self.state().as_str(),
+            "window": { "calls": calls, "failures": failures, "slow": slow },
+            "ok": ok, "failed": failed, "ignored": ignored, "refused": refused, "stale": stale,
+            "transitions": { "opened": opened, "halfOpened": half_opened, "closed": closed, "isolated": isolated },
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Do {
+    Enter,
+    Exit { which: prop::sample::Index, outcome: Outcome, slow: bool },
+    Isolate,
+    Reset,
+}
+
+fn actions() -> impl Strategy<Value = Do> {
+    let outcome = prop_oneof![4 => Just(Outcome::Ok), 4 => Just(Outcome::Fail), 1 => Just(Outcome::Ignore)];
+    prop_oneof![
+        24 => Just(Do::Enter),
+        24 => (any::<prop::sample::Index>(), outcome, prop::bool::weighted(0.3))
+            .prop_map(|(which, outcome, slow)| Do::Exit { which, outcome, slow }),
+        1 => Just(Do::Isolate),
+        1 => Just(Do::Reset),
+    ]
+}
+
+/// Milliseconds, near to what matters.
+#[derive(Clone, Copy, Debug)]
+enum Gap {
+    Little(u64),
+    Tenths(u64),
+    OpenTime { doubled: u32, and: i64 },
+    ProbeTimeout { and: i64 },
+    Hour,
+}
+
+fn gaps() -> impl Strategy<Value = Gap> {
+    prop_oneof![
+        12 => (0..3u64).prop_map(Gap::Little),
+        3 => (0..12u64).prop_map(Gap::Tenths),
+        3 => (0..4u32, -1..=1i64).prop_map(|(doubled, and)| Gap::OpenTime { doubled, and }),
+        2 => (-1..=1i64).prop_map(|and| Gap::ProbeTimeout { and }),
+        1 => Just(Gap::Hour),
+    ]
+}
+
+impl Gap {
+    fn millis(self, config: &BreakerConfig) -> u64 {
+        match self {
+            Gap::Little(millis) => millis,
+            Gap::Tenths(tenths) => tenths * config.window_ms as u64 / 10,
+            Gap::OpenTime { doubled, and } => ((config.open.for_ms as u64) << doubled).saturating_add_signed(and),
+            Gap::ProbeTimeout { and } => (config.probe_timeout_ms as u64).saturating_add_signed(and),
+            Gap::Hour => 3_600_000,
+        }
+    }
+}
+
+prop_compose! {
+    fn configs()(
+        tenth in 1..60u64,
+        failure_rate in 1..=100u8,
+        min_calls in 1..8u32,
+        consecutive in prop::option::weighted(0.3, 1..6u32),
+        slow in prop::option::weighted(0.4, (1..50u64, 1..=100u8)),
+        (for_ms, max_ms) in (1..400u64, 1..3_000u64),
+        probes in 1..5u16,
+        probe_timeout in 1..500u64,
+    ) -> BreakerConfig {
+        BreakerConfig {
+            window_ms: (tenth * 10) as f64,
+            failure_rate: f64::from(failure_rate) / 100.0,
+            min_calls,
+            consecutive,
+            slow: slow.map(|(over, rate)| SlowConfig { over_ms: over as f64, rate: f64::from(rate) / 100.0 }),
+            open: OpenConfig { for_ms: for_ms as f64, max_ms: (for_ms + max_ms) as f64, jitter: 0.0 },
+            probes,
+            probe_timeout_ms: probe_timeout as f64,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_breaker_is_the_machine_of_the_semantics(
+        config in configs(),
+        start in 0..10_000_000u64,
+        steps in prop::collection::vec((gaps(), 0..MILLI, actions()), 1..64),
+    ) {
+        let breaker = Arc::new(Breaker::new(config.clone(), 1));
+        let handle = BreakerHandle::new(breaker.clone());
+        let mut machine = Machine::new(config.clone());
+        let (mut now_ms, mut now) = (start, start * MILLI);
+        // Permits that are out, those of earlier states among them.
+        let mut permits: Vec<u32> = Vec::new();
+        for (gap, part, action) in steps {
+            now_ms += gap.millis(&config);
+            now = now.max(now_ms * MILLI + part);
+            match action {
+                Do::Enter => {
+                    let entry = handle.enter(now);
+                    prop_assert_eq!(entry, machine.enter(now_ms));
+                    if let Entry::Admitted(generation) = entry {
+                        permits.push(generation);
+                    }
+                }
+                Do::Exit { which, outcome, slow } => {
+                    if !permits.is_empty() {
+                        let permit = permits.remove(which.index(permits.len()));
+                        let over = config.slow.as_ref().map_or(0.0, |slow| slow.over_ms);
+                        let took_ms = if slow { over + 0.5 } else { over };
+                        handle.exit(permit, outcome, took_ms, now);
+                        machine.exit(permit, outcome, took_ms, now);
+                    }
+                }
+                Do::Isolate => {
+                    breaker.isolate();
+                    machine.seen.isolated += u64::from(machine.state() != State::Isolated);
+                    machine.failed_probes = 0;
+                    machine.go(Stand::Isolated);
+                }
+                Do::Reset => {
+                    breaker.reset();
+                    machine.seen.closed += u64::from(machine.state() != State::Closed);
+                    machine.close();
+                }
+            }
+            prop_assert_eq!((breaker.state(), breaker.control().generation()), (machine.state(), machine.changes));
+        }
+        prop_assert_eq!(serde_json::to_value(breaker.report(now)).unwrap(), machine.report(now));
+    }
+
+    #[test]
+    fn open_time_doubles_up_to_its_bound_and_varies_by_no_more_than_the_jitter(
+        first in 1..100_000u64,
+        more in 0..10_000_000u64,
+        jitter in 0..=100u32,
+        failed in 0..200u32,
+        entropy in any::<u64>(),
+    ) {
+        let max = first + more;
+        let mut middle = first;
+        for _ in 0..failed.min(64) {
+            middle = (middle * 2).min(max);
+        }
+        let share = f64::from(jitter) / 100.0;
+        let lasts = OpenTime { first, max, jitter: share }.after(failed, entropy) as f64;
+        let middle = middle as f64;
+        prop_assert!(lasts >= (middle * (1.0 - share) - 1.0).max(1.0));
+        prop_assert!(lasts <= (middle * (1.0 + share)).max(1.0));
+        if jitter == 0 {
+            prop_assert_eq!(lasts, middle);
+        }
+    }
+
+    #[test]
+    fn a_rate_of_whole_hundredths_trips_exactly_where_it_is_reached(
+        calls in 0..100_000u64,
+        part in any::<prop::sample::Index>(),
+        rate in 1..=100u64,
+        min_calls in 1..100_000u32,
+    ) {
+        let failures = part.index(calls as usize + 1) as u64;
+        let rate_of = rate as f64 / 100.0;
+        let reached = failures > 0 && calls >= u64::from(min_calls) && failures * 100 >= rate * calls;
+        let by_failures = Threshold { min_calls, failure_rate: rate_of, slow_rate: None, consecutive: None };
+        prop_assert_eq!(trips(&by_failures, Sums { calls, failures, slow: 0 }, 0), reached);
+        // A failure rate of two is never reached.
+        let by_slow = Threshold { min_calls, failure_rate: 2.0, slow_rate: Some(rate_of), consecutive: None };
+        prop_assert_eq!(trips(&by_slow, Sums { calls, failures: 0, slow: failures }, 0), reached);
+    }
+}
+
+#[test]
+fn jitter_spreads_the_open_time_over_its_whole_range() {
+    let open = OpenTime { first: 1_000, max: 60_000, jitter: 0.2 };
+    assert_eq!(open.after(0, 0), 800);
+    assert_eq!(open.after(0, 1 << 63), 1_000);
+    assert_eq!(open.after(0, u64::MAX), 1_200);
+}
+
+/// One environment's memory, of which a breaker uses one number.
+#[derive(Default)]
+struct Memory(Mutex<Option<(u32, i32)>>);
+
+impl Generations for Memory {
+    fn bump(&self, _slot: u32) {
+        unreachable!("a breaker raises nothing")
+    }
+
+    fn show(&self, slot: u32, number: i32) {
+        *self.0.lock() = Some((slot, number));
+    }
+}
+
+fn shown() -> (Arc<Breaker>, Arc<Memory>) {
+    let config = BreakerConfig {
+        window_ms: 1_000.0,
+        failure_rate: 0.5,
+        min_calls: 2,
+        consecutive: None,
+        slow: None,
+        open: OpenConfig { for_ms: 20.0, max_ms: 40.0, jitter: 0.0 },
+        probes: 2,
+        probe_timeout_ms: 30.0,
+    };
+    let memory = Arc::new(Memory::default());
+    (Arc::new(Breaker::new(config, 1).shown(memory.clone())), memory)
+}
+
+/// What somebody who reads the memory may take for granted.
+fn truth(breaker: &Breaker) -> Option<(u32, i32)> {
+    let open_to_all = breaker.state() == State::Closed && !breaker.life().has_ended();
+    let number = if open_to_all { breaker.control().generation() as i32 + 1 } else { 0 };
+    breaker.slot().map(|slot| (slot, number))
+}
+
+fn act_at_random(breaker: &Breaker, handle: &BreakerHandle, permits: &mut Vec<u32>, dice: &mut Dice, now: u64) {
+    match (dice.below(24), dice.index(permits.len())) {
+        (0, _) => breaker.isolate(),
+        (1..3, _) => breaker.reset(),
+        (3..12, Some(index)) => {
+            let outcome = dice.one_of(&[Outcome::Ok, Outcome::Fail, Outcome::Ignore]);
+            handle.exit(permits.swap_remove(index), outcome, 1.0, now);
+        }
+        _ => {
+            if let Entry::Admitted(generation) = handle.enter(now) {
+                permits.push(generation);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_environments_see_is_the_generation_while_closed_and_zero_otherwise() {
+    let mut dice = Dice::new(13);
+    for _ in 0..200 {
+        let ((breaker, memory), mut now, mut permits) = (shown(), 0, Vec::new());
+        let handle = BreakerHandle::new(breaker.clone());
+        assert_eq!(*memory.0.lock(), truth(&breaker), "also before anything has happened");
+        for _ in 0..500 {
+            now += dice.one_of(&[0, 1, 5, 20, 30]) * MILLI;
+            act_at_random(&breaker, &handle, &mut permits, &mut dice, now);
+            assert_eq!(*memory.0.lock(), truth(&breaker));
+        }
+        breaker.reset();
+        breaker.end();
+        assert_eq!(memory.0.lock().map(|(_, number)| number), Some(0), "nobody enters what has ended");
+    }
+}
+
+#[test]
+fn of_threads_that_change_a_breaker_the_last_truth_is_what_stays_to_be_seen() {
+    for round in 0..100 {
+        let (breaker, memory) = shown();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let breaker = &breaker;
+                scope.spawn(move || {
+                    let (mut dice, mut permits) = (Dice::new(round * 4 + thread), Vec::new());
+                    let handle = BreakerHandle::new(breaker.clone());
+                    for step in 0..500 {
+                        act_at_random(breaker, &handle, &mut permits, &mut dice, step * MILLI);
+                    }
+                });
+            }
+        });
+        assert_eq!(*memory.0.lock(), truth(&breaker));
+    }
+}

@@ -1,0 +1,94 @@
+//! The breaker's gate under real threads that race for the same probes.
+//! Never sleeps: a thread that finds `until` half written asks again.
+
+use spillway_engine::policy::breaker::{OpenTime, Outcome, State};
+use spillway_engine::primitive::breaker::{Entry, Gate, Left};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+const PROBE_TIMEOUT: u64 = 15_000;
+const OPEN: OpenTime = OpenTime { first: 5_000, max: 60_000, jitter: 0.0 };
+
+/// A barrier that a thread which fails calls off, so that the others do not wait for it for ever.
+struct Meeting {
+    threads: u64,
+    came: AtomicU64,
+    off: AtomicBool,
+}
+
+impl Meeting {
+    /// Wait until everybody has come to the meeting of this number.
+    fn wait(&self, number: u64) {
+        self.came.fetch_add(1, Ordering::AcqRel);
+        while self.came.load(Ordering::Acquire) < self.threads * (number + 1) {
+            assert!(!self.off.load(Ordering::Relaxed), "another thread failed");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Held by each thread that comes to a meeting.
+struct Invitation<'a>(&'a Meeting);
+
+impl Drop for Invitation<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.off.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Enter until told that every probe is out; how often it was let in, and into which generation.
+fn enter_until_full(gate: &Gate, now: u64) -> (u32, u32) {
+    let (mut admitted, mut into) = (0, 0);
+    for _ in 0..10_000_000 {
+        match gate.enter(now).0 {
+            Entry::Admitted(generation) => (admitted, into) = (admitted + 1, generation),
+            Entry::Refused(Some(PROBE_TIMEOUT)) => return (admitted, into),
+            // Somebody is writing `until`.
+            Entry::Refused(Some(1)) => std::thread::yield_now(),
+            refused => panic!("{refused:?}"),
+        }
+    }
+    panic!("there is no end of probes, or `until` is never written")
+}
+
+#[test]
+fn ten_thousand_recoveries_admit_exactly_the_probes() {
+    const RECOVERIES: u64 = 10_000;
+    const THREADS: u64 = 3;
+    const PROBES: u16 = 3;
+    let gate = Gate::new(PROBES, PROBE_TIMEOUT, OPEN, 1);
+    let (admitted, generation) = (AtomicU32::new(0), AtomicU64::new(0));
+    let meeting = Meeting { threads: THREADS, came: AtomicU64::new(0), off: AtomicBool::new(false) };
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (gate, admitted, generation, meeting) = (&gate, &admitted, &generation, &meeting);
+            scope.spawn(move || {
+                let _invitation = Invitation(meeting);
+                for recovery in 0..RECOVERIES {
+                    let now = recovery * 100_000;
+                    if thread == 0 {
+                        assert!(gate.trip(gate.control().generation(), now));
+                        assert_eq!(gate.enter(now + 4_999).0, Entry::Refused(Some(1)));
+                    }
+                    meeting.wait(2 * recovery);
+                    let (in_here, into) = enter_until_full(gate, now + 5_000);
+                    admitted.fetch_add(in_here, Ordering::Relaxed);
+                    if in_here > 0 {
+                        generation.store(u64::from(into), Ordering::Relaxed);
+                    }
+                    meeting.wait(2 * recovery + 1);
+                    if thread == 0 {
+                        assert_eq!(admitted.swap(0, Ordering::Relaxed), u32::from(PROBES), "in recovery {recovery}");
+                        let into = generation.load(Ordering::Relaxed) as u32;
+                        assert_eq!(gate.control().state(), State::HalfOpen);
+                        let left = [(); PROBES as usize].map(|()| gate.exit(into, Outcome::Ok, now + 5_001));
+                        assert_eq!(left, [Left::Noted, Left::Noted, Left::Closed]);
+                        assert_eq!(gate.exit(into, Outcome::Ok, now + 5_001), Left::Stale);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(u64::from(gate.control().generation()), RECOVERIES * 3);
+}

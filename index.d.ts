@@ -87,8 +87,8 @@ export interface LimiterOptions {
   /** The token bucket, as the Generic Cell Rate Algorithm (ITU-T I.371). Default and, in this version, the only one. */
   algorithm?: 'token-bucket'
   /**
-   * How many keys have a cell of their own, which caps the memory (at most 64 bytes each). Keys beyond it share a sketch that may
-   * limit early and never late. Whole, 1 to 100,000,000. Default 1,000,000.
+   * How many keys have a cell of their own, which caps the memory: about 32 bytes each, and 64 after much coming and going.
+   * Keys beyond it share a sketch that may limit early and never late. Whole, 1 to 100,000,000. Default 1,000,000.
    */
   maxKeys?: number
 }

@@ -8,6 +8,7 @@ const { getEventListeners } = require('node:events')
 const path = require('node:path')
 const { test } = require('node:test')
 const { promisify } = require('node:util')
+const { Worker } = require('node:worker_threads')
 const { spillway, Refusal } = require('../index.js')
 
 const FACE = JSON.stringify(path.join(__dirname, '..', 'index.js'))
@@ -356,6 +357,50 @@ test('an abort in the same turn in which the permit comes gives it to the next',
   served?.release()
   ;(await behind).release()
   assert.deepEqual(load(), [0, 0])
+})
+
+/** A waiter here to whom a permit of another thread has been passed on, in this very turn, so that no letter has come yet. */
+async function passedOn(t, options) {
+  const prefix = `slots-${process.pid}-${Math.random()}`
+  const sp = spillway({ prefix })
+  const gate = new Int32Array(new SharedArrayBuffer(8))
+  const source = `
+    const { workerData: { prefix, gate }, parentPort } = require('node:worker_threads')
+    const bulkhead = require(${FACE}).spillway({ prefix }).bulkhead('slots', { limit: 1, queue: 1 })
+    const permit = bulkhead.tryAcquire()
+    parentPort.postMessage('holding')
+    Atomics.wait(gate, 0, 0)
+    permit.release()
+    Atomics.store(gate, 1, 1)
+    Atomics.notify(gate, 1)
+  `
+  const worker = new Worker(source, { eval: true, workerData: { prefix, gate } })
+  t.after(() => Promise.all([worker.terminate(), sp.close()]))
+  await new Promise((resolve) => worker.once('message', resolve))
+  const bulkhead = sp.bulkhead('slots', { limit: 1, queue: 1 })
+  const waiting = bulkhead.acquire(options)
+  Atomics.store(gate, 0, 1)
+  Atomics.notify(gate, 0)
+  Atomics.wait(gate, 1, 0)
+  return { waiting, inUse: () => sp.snapshot().bulkheads[`${prefix}:slots`].inUse }
+}
+
+test('an abort after the permit has passed on rejects with its reason, and the permit is free', async (t) => {
+  const controller = new AbortController()
+  const reason = new Error('too late')
+  const { waiting, inUse } = await passedOn(t, { signal: controller.signal })
+  controller.abort(reason)
+  assert.equal(inUse(), 1)
+  assert.equal(await waiting.catch((error) => error), reason)
+  assert.equal(inUse(), 0)
+})
+
+test('a timeout after the permit has passed on is too late: the permit is there', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
+  const { waiting, inUse } = await passedOn(t)
+  t.mock.timers.tick(30_000)
+  ;(await waiting).release()
+  assert.equal(inUse(), 0)
 })
 
 test('a long-lived signal gathers no listeners', async (t) => {

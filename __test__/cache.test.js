@@ -814,6 +814,15 @@ test('hits, misses, loads, sets and deletes are counted, hits of decoded copies 
   assert.deepEqual(config, { ttlMs: 1000, jitter: 0, maxBytes, maxValueBytes: 1024 * 1024 })
 })
 
+test('the last few hits of decoded copies are in the numbers too, of each handle that is asked', (t) => {
+  const { cache, sp } = opened(t)
+  cache.set('a', 1)
+  for (let hit = 0; hit < 10; hit++) cache.get('a')
+  assert.equal(cache.stats().hits, 10)
+  for (let hit = 0; hit < 10; hit++) cache.get('a')
+  assert.equal(sp.snapshot().caches.found.hits, 20)
+})
+
 test('what is read from decoded copies is told to the eviction, and stays', (t) => {
   const { cache } = opened(t, { maxBytes: '64kb' })
   for (let key = 0; key < 100; key++) cache.set(`before-${key}`, 'x'.repeat(1000))
@@ -902,4 +911,23 @@ test('two handles of one cache share a load, and a failed one passes to the othe
   failing.reject(new Error('down'))
   assert.deepEqual(await Promise.all(others), ['down', 'mine'])
   assert.equal(here.get('b'), 'mine')
+})
+
+test('who waits for the load of another handle waits no longer than its own loadTimeout', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
+  const [one, two] = [spillway({ prefix: 'two-timeouts' }), spillway({ prefix: 'two-timeouts' })]
+  t.after(() => Promise.all([one.close(), two.close()]))
+  const [here, there] = [one.cache('shared', { loadTimeout: '1h' }), two.cache('shared', { loadTimeout: '5s' })]
+  const all = loader()
+  const leading = here.getOrSet('a', all.load)
+  const waiting = there.getOrSet('a', never).catch((error) => error)
+  t.mock.timers.tick(4999)
+  assert.equal(await Promise.race([waiting, turn()]), undefined)
+  t.mock.timers.tick(1)
+  const refusal = await waiting
+  assert.ok(refusal instanceof Refusal)
+  assert.deepEqual([refusal.code, refusal.primitive], ['E_TIMEOUT', 'shared'])
+  all.resolve('found')
+  assert.equal(await leading, 'found')
+  assert.equal(there.get('a'), 'found')
 })

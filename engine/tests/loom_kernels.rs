@@ -335,6 +335,29 @@ fn an_isolation_beside_a_recovery_is_never_undone() {
     });
 }
 
+/// Somebody who was let in as a probe is late to write its time: the breaker has been reset and has opened again meanwhile.
+#[test]
+fn a_time_written_late_does_not_hide_the_time_of_a_later_state() {
+    loom::model(|| {
+        let gate = Arc::new(open_gate(1));
+        let other = gate.clone();
+        both(
+            move || {
+                other.enter(HALF);
+            },
+            {
+                let gate = gate.clone();
+                move || {
+                    gate.force(State::Closed);
+                    assert!(gate.trip(gate.control().generation(), HALF));
+                }
+            },
+        );
+        assert_eq!(gate.control().state(), State::Open);
+        assert_eq!(gate.enter(HALF + 1_000).0, Entry::Refused(Some(4_000)));
+    });
+}
+
 /// What the others rely on: a step is applied to the word it was computed from.
 #[test]
 fn a_step_is_never_applied_to_a_word_that_has_changed() {

@@ -152,3 +152,36 @@ impl Flights {
         self.len() == 0
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::store::ledger::{Letter, Post};
+
+    struct Nowhere;
+
+    impl Post for Nowhere {
+        fn post(&self, _letter: Letter) {}
+    }
+
+    #[test]
+    fn a_flight_that_is_over_leaves_nothing_behind_however_it_ended() {
+        let (flights, ledger) = (Flights::default(), Arc::new(Ledger::new(Box::new(Nowhere))));
+        let board = |key| {
+            let passenger = Passenger { ledger: ledger.clone(), receipt: 0 };
+            match flights.board(Fingerprint { low: key, high: key }, 0, passenger, || None::<()>) {
+                Boarding::Lead(id) => id,
+                _ => unreachable!("every key is asked for once"),
+            }
+        };
+        for key in 0..100 {
+            flights.land(board(3 * key), |_| ());
+            flights.hand_over(board(3 * key + 1), |_| true);
+            let detached = board(3 * key + 2);
+            flights.mutate(Fingerprint { low: 3 * key + 2, high: 3 * key + 2 }, || ());
+            flights.hand_over(detached, |_| true);
+        }
+        let left = |airport: &Airport| airport.by_key.len() + airport.flights.len();
+        assert_eq!(flights.shards.iter().map(|shard| left(&shard.lock())).sum::<usize>(), 0);
+    }
+}

@@ -92,3 +92,27 @@ fn ten_thousand_recoveries_admit_exactly_the_probes() {
     });
     assert_eq!(u64::from(gate.control().generation()), RECOVERIES * 3);
 }
+
+#[test]
+fn a_probe_given_back_twice_is_stale_the_second_time() {
+    let gate = Gate::new(2, PROBE_TIMEOUT, OPEN, 1);
+    assert!(gate.trip(0, 0));
+    for outcome in [Outcome::Ignore, Outcome::Ok] {
+        let Entry::Admitted(probe) = gate.enter(5_000).0 else { panic!("a probe is let in") };
+        assert_eq!(gate.exit(probe, outcome, 5_000), Left::Noted);
+        for again in [Outcome::Ok, Outcome::Fail, Outcome::Ignore] {
+            assert_eq!(gate.exit(probe, again, 5_000), Left::Stale);
+        }
+    }
+    assert_eq!((gate.control().issued(), gate.control().ok()), (1, 1));
+}
+
+#[test]
+fn what_an_earlier_window_reached_does_not_open_this_one() {
+    let gate = Gate::new(2, PROBE_TIMEOUT, OPEN, 1);
+    let earlier = gate.control().generation();
+    gate.force(State::Closed);
+    assert!(!gate.trip(earlier, 0));
+    assert!(gate.trip(gate.control().generation(), 0));
+    assert!(!gate.trip(gate.control().generation(), 0), "nor does anything open what is open");
+}

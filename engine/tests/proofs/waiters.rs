@@ -86,3 +86,10 @@ fn a_bulkhead_without_a_queue_is_full_at_its_limit() {
     let mut permits = Permits::new(1, 0);
     assert_eq!([permits.ask(0, true), permits.ask(0, true)], [Ask::Go, Ask::Full]);
 }
+
+#[test]
+fn a_free_permit_is_not_given_past_those_who_wait_for_it() {
+    let mut permits = Permits::new(2, 2);
+    assert_eq!([permits.ask(1, false), permits.ask(1, true), permits.ask(2, true)], [Ask::Full, Ask::Wait, Ask::Full]);
+    assert_eq!(permits.in_use(), 0);
+}

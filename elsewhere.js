@@ -2,6 +2,7 @@
 // Never throws while it is being imported, and never requires anything of Node or of the native side.
 'use strict'
 
+const { presets } = require('./lib/presets.js')
 const { Refusal, isRefusal } = require('./lib/refusals.js')
 
 /**
@@ -28,6 +29,9 @@ module.exports = {
   breaker: absent('breaker'),
   bulkhead: absent('bulkhead'),
   cache: absent('cache'),
+  shed: absent('shed'),
+  consumeAll: absent('consumeAll'),
+  presets,
   Refusal,
   isRefusal,
 }

@@ -2,4 +2,4 @@
 // Never decides anything: elsewhere.js does.
 import elsewhere from './elsewhere.js'
 
-export const { spillway, limiter, breaker, bulkhead, cache, Refusal, isRefusal } = elsewhere
+export const { spillway, limiter, breaker, bulkhead, cache, shed, consumeAll, presets, Refusal, isRefusal } = elsewhere

@@ -17,6 +17,12 @@ export interface LocalOptions {
   /** Namespace, part of every primitive's identity. Up to 64 characters. Default `''`. */
   prefix?: string
   /**
+   * Where the knobs are read that override a limiter's options: `SPILLWAY_LIMITER_<NAME>_LIMIT`, `_WINDOW` and `_BURST`, with the
+   * name in capitals and `_` for everything else, and the names in `LimiterOptions.env`. `false`: nowhere. Default `process.env`,
+   * as it is when a limiter is opened.
+   */
+  env?: Record<string, string | undefined> | false
+  /**
    * What happens when a name is opened again with other options: `'throw'` an `E_MISMATCH`, or `'replace'` the primitive with a
    * fresh one. Default `'throw'`, and `'replace'` when `NODE_ENV` is `development`, where frameworks evaluate a module again.
    */
@@ -24,8 +30,9 @@ export interface LocalOptions {
   /** A registry of its own, seen by no other spillway and gone with `close()`. For tests and tools. Default `false`. */
   isolated?: boolean
   /**
-   * Where time comes from: milliseconds, whole or not, for example `() => Date.now()` under fake timers. Implies `isolated`.
-   * Default: the system's monotonic clock, read in native code.
+   * Where time comes from: milliseconds since 1970, whole or not, for example `() => Date.now()` under fake timers. Implies
+   * `isolated`. When it is set back, spans go on from where they were; only windows of the calendar see the new date.
+   * Default: the system's clocks, read in native code.
    */
   clock?: () => number
 }
@@ -50,10 +57,22 @@ export function spillway(options?: LocalOptions): Spillway<'sync'>
 export function spillway(options: LocalOptions & { redis: string | RedisOptions }): Spillway<'async'>
 
 export interface Spillway<M extends Mode = 'sync'> {
-  limiter(name: string, options: LimiterOptions): Limiter<M>
+  /** An array is a limiter of 1 to 8 limits: all of them pass and are charged, or none is. */
+  limiter(name: string, options: LimiterOptions | readonly LimiterOptions[]): Limiter<M>
   breaker(name: string, options?: BreakerOptions): Breaker
   bulkhead(name: string, options: BulkheadOptions): Bulkhead<M>
   cache<T = unknown>(name: string, options?: CacheOptions): Cache<T, M>
+  /** A guard against overload of this thread. A name opened again with the same options is the same guard. */
+  shed(name: string, options?: ShedOptions): Shed
+  /**
+   * Spend units of 1 to 8 limiters of this spillway, all or nothing: a user's and the organisation's. The decision is that of the
+   * tightest, or of the longest denial, and counts with that limiter alone when it is a denial. Each part of an admitted one is
+   * given back by its own limiter's `refund(key, decision)`.
+   *
+   * On a denial what was taken is given back at the same moment: another thread may be denied in between, never admitted too much.
+   * @throws `E_OPTION`, `E_KEY`, `E_COST`; then nothing is charged
+   */
+  consumeAll(charges: readonly LimiterCharge[]): Answer<M, Decision>
   /** Every primitive of this spillway's registry: configuration, state and counters. Plain data, safe to send as JSON. */
   snapshot(): Snapshot
   /**
@@ -63,11 +82,14 @@ export interface Spillway<M extends Mode = 'sync'> {
   close(): Promise<void>
 }
 
-/** The same four, bound to one in-memory spillway per thread that is made at first use. */
-export function limiter(name: string, options: LimiterOptions): Limiter
+/** The same, bound to one in-memory spillway per thread that is made at first use. */
+export function limiter(name: string, options: LimiterOptions | readonly LimiterOptions[]): Limiter
 export function breaker(name: string, options?: BreakerOptions): Breaker
 export function bulkhead(name: string, options: BulkheadOptions): Bulkhead
 export function cache<T = unknown>(name: string, options?: CacheOptions): Cache<T>
+export function shed(name: string, options?: ShedOptions): Shed
+/** As `Spillway.consumeAll`, for limiters of that spillway. */
+export function consumeAll(charges: readonly LimiterCharge[]): Decision
 
 interface Primitive {
   readonly name: string
@@ -78,64 +100,191 @@ interface Primitive {
 // ---------------------------------------------------------------- limiter
 
 export interface LimiterOptions {
-  /** How many units each window refills. Whole, 1 to 1,000,000,000. Required. */
+  /** How many units each window refills, or holds. Whole, 1 to 1,000,000,000; a sliding window holds up to 1,048,575. Required. */
   limit: number
-  /** The time in which `limit` units refill. 1 ms to 3650 days, and at least 100 ns a unit (`E_RATE_TOO_FINE`). Required. */
+  /**
+   * The time in which `limit` units refill, or the length of the windows. 1 ms to 3650 days; a token bucket needs at least 100 ns
+   * a unit (`E_RATE_TOO_FINE`). Required.
+   */
   window: Duration
-  /** How many units may be spent at once after a rest. Whole, 1 to 1,000,000,000. Default: `limit`. */
+  /** How many units may be spent at once after a rest. Token bucket only. Whole, 1 to 1,000,000,000. Default: `limit`. */
   burst?: number
-  /** The token bucket, as the Generic Cell Rate Algorithm (ITU-T I.371). Default and, in this version, the only one. */
-  algorithm?: 'token-bucket'
+  /**
+   * How it counts, and what it admits at worst in any span S, with `limit` L and `window` W:
+   *
+   * - `'token-bucket'` (GCRA, ITU-T I.371): `burst + S·L/W`. For "never over L in any window" ask for `limit: L/2`.
+   * - `'fixed-window'`: L in each window of the calendar in UTC (`'1d'` turns at 00:00); 2·L in one span of W across a turn.
+   * - `'sliding-window'`: estimates the last W from this window and the one before; below 2·L in one span of W, and L where the
+   *   load is even.
+   *
+   * Default `'token-bucket'`.
+   */
+  algorithm?: 'token-bucket' | 'fixed-window' | 'sliding-window'
   /**
    * How many keys have a cell of their own, which caps the memory: about 32 bytes each, and 64 after much coming and going.
    * Keys beyond it share a sketch that may limit early and never late. Whole, 1 to 100,000,000. Default 1,000,000.
    */
   maxKeys?: number
+  /** Decides and counts without denying: for trying a limit out. The decision is ok, and says `shadowed`. Default `false`. */
+  shadow?: boolean
+  /** What this limit is called among several: it is then known as `<limiter>/<name>`. Default: its window, as in `api/1h`. */
+  name?: string
+  /**
+   * Environment variables that override these options when the limiter is opened, beside the generated names (see
+   * `LocalOptions.env`) and before them. `false`: none, not even the generated ones. An empty variable counts as not set; any other
+   * that is no fitting value is an `E_ENV`.
+   * @example { limit: 5, window: '10m', env: { limit: 'RATE_LIMIT_WA_LINK_CODE_MAX', window: 'RATE_LIMIT_WA_LINK_CODE_WINDOW_MS' } }
+   */
+  env?: { limit?: string; window?: string; burst?: string } | false
 }
 
-/**
- * A rate limiter. In any span S it admits at most `burst + S·limit/window` units; whoever needs "never over L in any window"
- * asks for `limit: L/2`.
- */
-export interface Limiter<M extends Mode = 'sync'> extends Primitive {
-  readonly kind: 'limiter'
+/** One limit of a limiter. */
+export interface LimitInfo {
+  /** The limiter's own name, or `<limiter>/<name>` among several. Decisions, headers and knobs go by it. */
+  readonly name: string
+  readonly algorithm: 'token-bucket' | 'fixed-window' | 'sliding-window'
   readonly limit: number
   readonly windowMs: number
   readonly burst: number
+  readonly shadow: boolean
+}
+
+/** Another rate than the limiter's own, for the key of one call: a plan. What is left out is as in the limiter. */
+export interface LimitOverride {
+  limit?: number
+  /** Windows of another length count apart from those of the limiter. */
+  window?: Duration
+  /** Default: this `limit`, else the limiter's burst. Token bucket only. */
+  burst?: number
+}
+
+/** A rate limiter. What each algorithm admits at worst stands at {@link LimiterOptions.algorithm}. */
+export interface Limiter<M extends Mode = 'sync'> extends Primitive {
+  readonly kind: 'limiter'
+  /** Of the first limit, as the two below. */
+  readonly limit: number
+  readonly windowMs: number
+  readonly burst: number
+  /** All limits, in the order they were given. */
+  readonly limits: readonly LimitInfo[]
   /**
    * Ask for `cost` units of `key`. Never throws because the answer is no.
    *
    * A denial changes nothing, so a storm of retries does not push the refill back. Cost 0 is free and ok.
    * @param key non-empty string, else `E_KEY`
    * @param cost whole, 0 to 4,294,967,295, else `E_COST`. Default 1. Over `burst` it is answered with `reason: 'impossible'`.
+   * @param override the key's plan, for a limiter of one limit. A plan refunds and denies at its own rate.
    */
-  consume(key: string, cost?: number): Answer<M, Decision>
+  consume(key: string, cost?: number, override?: LimitOverride): Answer<M, Decision>
   /** What `consume` would answer now, spending nothing. */
-  peek(key: string, cost?: number): Answer<M, Decision>
+  peek(key: string, cost?: number, override?: LimitOverride): Answer<M, Decision>
   /**
-   * Gives back the charge behind an admitted decision: what of it has not refilled by itself since. Only once per decision, only
-   * for the key and limiter it was made for; anything else gives back nothing.
+   * Gives back the charge behind an admitted decision: of a token bucket what has not refilled by itself since; of windows only
+   * into the window that was charged. Only once per decision, only for the key and limiter it was made for; anything else gives
+   * back nothing, and so does a key without a cell of its own (see `maxKeys`).
    */
   refund(key: string, decision: Decision): Answer<M, void>
-  /** Forgets the key: it has its full burst again. */
+  /**
+   * Ask for units ahead of time: admitted if they are free within `maxWait` (0 to 365 days), and then charged now; whoever asked
+   * waits `waitMs` before it begins. For pacing calls to somebody else's limit. Token buckets only, else `E_UNSUPPORTED`.
+   * @example
+   * const { ok, waitMs } = stripe.reserve('account', 1, { maxWait: '2s' })
+   * if (ok) await setTimeout(waitMs)
+   */
+  reserve(key: string, cost: number, options: { maxWait: Duration }): Answer<M, Reservation>
+  /**
+   * Denies the key everything for so long (1 ms to 3650 days) with `reason: 'blocked'`; again for longer or shorter. Blocks are
+   * never dropped early; when `maxKeys` keys are blocked, one more is an `E_BLOCKS_FULL`.
+   */
+  block(key: string, duration: Duration): Answer<M, void>
+  /** Whether the key was blocked until now. What it had spent stays spent. */
+  unblock(key: string): Answer<M, boolean>
+  /** Forgets what the key has spent: it has its full burst again. A block of it stays. */
   reset(key: string): Answer<M, void>
+  /**
+   * As `consume` for each key in order, in one crossing to native code and at one moment: cheaper for each than a call.
+   * @param costs one for each key. Default 1 each. A key or cost that is none throws before anything is charged.
+   */
+  consumeMany(keys: readonly string[], costs?: readonly number[]): Answer<M, Decision[]>
+  /**
+   * Calls the listener, in this thread, for each denial answered through this handle: `limited` (too much, or impossible),
+   * `blocked`, or `shadowed` (it would have been, but for `shadow`). Returns what takes it off again. The same events go to
+   * `node:diagnostics_channel` as `spillway:limiter:limited` and so on, from every limiter of the thread. What a listener throws is
+   * an uncaught exception, and changes no answer.
+   */
+  on(event: 'limited' | 'blocked' | 'shadowed', listener: (event: LimiterEvent) => void): () => void
+}
+
+/** A denial, as it is told to listeners. */
+export interface LimiterEvent {
+  readonly limiter: Limiter
+  readonly key: string
+  readonly decision: Decision
+}
+
+/** One part of what `consumeAll` asks for. */
+export interface LimiterCharge {
+  limiter: Limiter<Mode>
+  key: string
+  /** Default 1. */
+  cost?: number
 }
 
 export interface Decision {
   readonly ok: boolean
   readonly reason: 'allowed' | 'limited' | 'blocked' | 'impossible' | 'store-unavailable'
-  /** The limiter's `limit`. */
+  /** The `limit` of the limit that spoke; of the plan, if there was an override. */
   readonly limit: number
   /** Whole units left at this moment. */
   readonly remaining: number
   readonly cost: number
-  /** Milliseconds, rounded up, until the same call is admitted; 0 when ok, `Infinity` when it never will be. */
+  /** Milliseconds, rounded up, until the same call is admitted; 0 when allowed, `Infinity` when it never will be. */
   readonly retryAfterMs: number
-  /** Milliseconds, rounded up, until the key has its full burst again. */
+  /** Milliseconds, rounded up, until the key is as if it had never been charged; of a block, until it ends. */
   readonly resetMs: number
   readonly decidedBy: 'local' | 'redis' | 'lease' | 'fail-mode'
-  /** Name of the limiter that spoke. */
+  /** Name of the limit that spoke: the tightest, or the one that denies for longest. */
   readonly limiter: string
+  /** There only when it is ok because of `shadow`; the reason then says what it would have been. */
+  readonly shadowed?: true
+}
+
+export interface Reservation extends Decision {
+  /** Milliseconds, rounded up, to wait before using what was reserved; 0 when denied. */
+  readonly waitMs: number
+}
+
+/** Options of a limiter that presets give; plain, frozen, to be used as they are or spread. */
+export type LimiterPreset = Readonly<Required<Pick<LimiterOptions, 'limit' | 'window' | 'algorithm'>>> &
+  Readonly<Pick<LimiterOptions, 'burst'>>
+
+/**
+ * Limits to start from, by what they guard.
+ * @example limiter('link-code', { ...presets.otp, limit: 3 })
+ */
+export const presets: {
+  /** 5 in 15 min, sliding: tries to sign in, by account and by address. */
+  readonly auth: LimiterPreset
+  /** 5 in 10 min, sliding: codes sent or tried, link codes too. */
+  readonly otp: LimiterPreset
+  /** 3 in 10 min, sliding: starts of work that only one run at a time may do. */
+  readonly syncStart: LimiterPreset
+  /** 30 a minute, a token bucket: reports a person clicks through. */
+  readonly query: LimiterPreset
+  /** 10 a minute, 3 at once: queries that cost money each. */
+  readonly heavyQuery: LimiterPreset
+  /** 10 a day, fixed from 00:00 UTC: a daily ration. */
+  readonly recognition: LimiterPreset
+  /** 5 a day, fixed from 00:00 UTC. */
+  readonly export: LimiterPreset
+  /** 10 an hour, a token bucket. */
+  readonly upload: LimiterPreset
+  /** 20 an hour, sliding. */
+  readonly download: LimiterPreset
+  /** 30 in 5 min, a token bucket: one conversation, or a tenant. */
+  readonly chat: LimiterPreset
+  /** 100 a minute, a token bucket: one sender. */
+  readonly webhook: LimiterPreset
 }
 
 // ---------------------------------------------------------------- breaker
@@ -303,6 +452,84 @@ export interface CacheStats {
   maxBytes: number
 }
 
+// ---------------------------------------------------------------- shed
+
+/** Who is refused first: `low`, then `normal`, then `high`; `critical` never. */
+export type Priority = 'low' | 'normal' | 'high' | 'critical'
+
+export interface ShedOptions {
+  /**
+   * How long a request that comes now may wait for the event loop on average, before load is shed. 1 ms to 60 s. Default
+   * `'100ms'`, the time up to which an answer feels immediate. Calm is under half of it.
+   */
+  delay?: Duration
+  /**
+   * Also sheds when the loop was at work for this share of the interval (event loop utilization). Over 0, up to 1. Default: off,
+   * since a loop that is always busy and never late serves everybody.
+   */
+  utilization?: number
+  /** How often the level may move, by one step. 100 ms to 10 s. Default `'500ms'`. A refusal's `retryAfterMs`. */
+  interval?: Duration
+  /**
+   * Milliseconds a request waits, asked once an interval, in place of the event loop's: the age of a queue's oldest job, the wait
+   * for a connection. Belongs to this thread's handle, and the last one given counts. Anything but a number of 0 or more is
+   * an `E_OPTION` of the call that asked. Default: the event loop.
+   */
+  measure?: () => number
+}
+
+export interface ShedCall extends CallOptions {
+  /** Default `'normal'`. */
+  priority?: Priority
+}
+
+/**
+ * A guard against overload: while this thread's event loop is late, calls are refused, the lowest priorities first (after DAGOR:
+ * Zhou et al., Overload Control for Scaling WeChat Microservices, SoCC 2018).
+ *
+ * The level moves by at most one step an interval. Six steps refuse all of a priority, in sixteenths of its calls and not by
+ * chance: 4, 8, 12, 14, 15, 16. So 6 is all of `low`, 7 a quarter of `normal` as well, 18 everything but `critical`. After two
+ * calm intervals it goes a step down; a step down that was one too many is taken back at once and tried again after twice as
+ * long, up to sixteen intervals. Each thread has an event loop, and so a guard, of its own.
+ * @example
+ * const front = shed('front')
+ * await front.run(() => render(page), { priority: 'low' })
+ */
+export interface Shed extends Primitive {
+  readonly kind: 'shed'
+  /** `shedding` from the first step on. */
+  readonly state: 'calm' | 'shedding'
+  /**
+   * Asks for a call, at once: null when it may go on, else the refusal as plain data. Nothing has to be given back.
+   * @throws `E_OPTION` for a priority there is not
+   */
+  admit(priority?: Priority): RefusalInfo | null
+  /**
+   * Calls `fn` unless load of its priority is shed, and passes on what it returns or throws.
+   * @throws Refusal `E_SHED` with `retryAfterMs`
+   */
+  run<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: ShedCall): Promise<T>
+  /** As `run`, but a refusal is plain data: no `Error`, no stack. What `fn` throws is still thrown. */
+  attempt<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: ShedCall): Promise<Attempt<T>>
+  /** What it is set to, where it stands and what it has counted. */
+  report(): ShedReport
+  /** Ends the name in this spillway of this thread; the handle throws `E_DISPOSED` from then on. A second call does nothing. */
+  dispose(): void
+}
+
+export interface ShedReport {
+  config: { delayMs: number; utilization: number | null; intervalMs: number }
+  state: 'calm' | 'shedding'
+  /** 0 to 18. */
+  level: number
+  /** The share of each priority that is refused at this level. */
+  refusing: { low: number; normal: number; high: number }
+  /** What the last step was decided by: the average wait, the share of time at work, and the span both are of. */
+  reading: { waitMs: number; utilization: number; intervalMs: number }
+  admitted: Record<Priority, number>
+  refused: Record<Priority, number>
+}
+
 // ---------------------------------------------------------------- refusals
 
 export type RefusalCode =
@@ -349,14 +576,44 @@ export interface Snapshot {
   breakers: Record<string, BreakerSnapshot>
   bulkheads: Record<string, BulkheadSnapshot>
   caches: Record<string, CacheSnapshot>
+  /** Of this spillway in this thread. */
+  sheds: Record<string, ShedReport>
+  /** This thread's event loop. */
+  loop: LoopReport
+}
+/** How an event loop was in the last second; longer where a block began before. Measured from when somebody first asks. */
+export interface LoopReport {
+  /** How late its turns came, in milliseconds. */
+  delayMs: { mean: number; p50: number; p99: number; max: number }
+  /** How long a request that came at any moment of it waited on average, in milliseconds. */
+  waitMs: number
+  /** Share of the time it was at work. */
+  utilization: number
+  intervalMs: number
 }
 export interface LimiterSnapshot {
-  config: { limit: number; windowMs: number; burst: number; maxKeys: number }
-  /** Keys that have a cell, and decisions that were made in the sketch because none was free. */
+  limits: LimitSnapshot[]
+  /** Keys that have a cell; one of several limits has one in each that charged it. */
   keys: number
-  overflowed: number
+  /** Keys that are blocked, or were and have not been looked for since. */
+  blockedKeys: number
+  /** Calls by their answer; a call that was admitted only because of `shadow` is `shadowed` and nothing else. */
   allowed: number
   limited: number
+  blocked: number
+  shadowed: number
+  /** Charges that were made in the sketch because no cell was free. */
+  overflowed: number
+  /** Bytes of its tables. */
+  bytes: number
+}
+export interface LimitSnapshot extends LimitInfo {
+  maxKeys: number
+  /** Where each value came from: `'option'`, `'default'`, `'preset otp'` or `'env SPILLWAY_LIMITER_CHAT_LIMIT'`. */
+  provenance: Record<string, string>
+  /** Keys that have a cell. */
+  keys: number
+  overflowed: number
 }
 export interface BreakerSnapshot {
   config: {

@@ -1,6 +1,7 @@
 // The package's face: what index.d.ts promises, and nothing else. Never loads native code at import.
 'use strict'
 
+const { presets } = require('./lib/presets.js')
 const { Refusal, isRefusal } = require('./lib/refusals.js')
 const { Spillway } = require('./lib/spillway.js')
 
@@ -39,4 +40,14 @@ function cache(...opening) {
   return bound().cache(...opening)
 }
 
-module.exports = { spillway, limiter, breaker, bulkhead, cache, Refusal, isRefusal }
+/** @param {Parameters<Bound['shed']>} opening */
+function shed(...opening) {
+  return bound().shed(...opening)
+}
+
+/** @param {Parameters<Bound['consumeAll']>[0]} charges */
+function consumeAll(charges) {
+  return bound().consumeAll(charges)
+}
+
+module.exports = { spillway, limiter, breaker, bulkhead, cache, shed, consumeAll, presets, Refusal, isRefusal }

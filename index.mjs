@@ -2,4 +2,4 @@
 
 import face from './index.js'
 
-export const { spillway, limiter, breaker, bulkhead, cache, Refusal, isRefusal } = face
+export const { spillway, limiter, breaker, bulkhead, cache, shed, consumeAll, presets, Refusal, isRefusal } = face

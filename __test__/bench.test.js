@@ -3,10 +3,14 @@
 'use strict'
 
 const assert = require('node:assert/strict')
+const fs = require('node:fs')
+const path = require('node:path')
 const { test } = require('node:test')
 
+const { cases, alone } = require('../bench/cases/index.js')
 const { seeded, turns } = require('../bench/interleave.js')
 const { merge } = require('../bench/merge.js')
+const { overlap } = require('../bench/overlap.js')
 const { order, FULL, QUICK } = require('../bench/plan.js')
 const { quantile, spread } = require('../bench/spread.js')
 const { figure, render, table } = require('../bench/table.js')
@@ -175,4 +179,27 @@ test('several reports become one from their samples, and the verdict is found an
   assert.equal(rows[1].skipped, 'not built')
   assert.deepEqual([targets[0].median, targets[0].verdict], [2, 'unclear'])
   assert.deepEqual(targets[0].samples, [1, 1, 1, 3, 3, 3])
+})
+
+test('what threads took together goes from the first beginning to the last end', () => {
+  const stretches = [
+    { began: 1_030n, ended: 2_000n, waitedNs: 0 },
+    { began: 1_000n, ended: 2_100n, waitedNs: 55 },
+  ]
+  assert.deepEqual(overlap(stretches), { ns: 1100, undisturbed: true })
+  assert.deepEqual(overlap([{ began: 5n, ended: 25n, waitedNs: 0 }]), { ns: 20, undisturbed: true })
+})
+
+test('threads that began apart, or of which one was kept waiting, did not run together', () => {
+  const one = { began: 0n, ended: 1_000n, waitedNs: 0 }
+  assert.equal(overlap([one, { began: 1_000n, ended: 2_000n, waitedNs: 0 }]).undisturbed, false)
+  assert.equal(overlap([one, { began: 60n, ended: 1_000n, waitedNs: 0 }]).undisturbed, false)
+  assert.equal(overlap([{ ...one, waitedNs: 60 }, one]).undisturbed, false)
+})
+
+test('the page of the bench lists every comparison', () => {
+  const page = fs.readFileSync(path.join(__dirname, '..', 'bench', 'README.md'), 'utf8')
+  const [, listed] = /`--only name,…` *\| some of `([^`]+)`/.exec(page) ?? []
+  assert.deepEqual(listed?.split(' '), Object.keys(cases))
+  for (const name of alone) assert.ok(name in cases, name)
 })

@@ -251,12 +251,17 @@ test('a hit and a miss give the same types: a Date is a string in both', async (
     at: new Date(0),
     price: new Money(),
     left: undefined,
-    boxed: Object('s'),
+    boxed: [Object('s'), Object(''), Object(7), Object(false)],
     url: new URL('a:b'),
   })
   const missed = await cache.getOrSet('a', value)
   const hit = await cache.getOrSet('a', never)
-  assert.deepEqual(missed, { at: '1970-01-01T00:00:00.000Z', price: { EUR: 5 }, boxed: 's', url: 'a:b' })
+  assert.deepEqual(missed, {
+    at: '1970-01-01T00:00:00.000Z',
+    price: { EUR: 5 },
+    boxed: ['s', '', 7, false],
+    url: 'a:b',
+  })
   assert.deepEqual(hit, missed)
   assert.deepEqual(cache.get('a'), missed)
   assert.equal('left' in missed, false)
@@ -279,6 +284,8 @@ for (const [what, value, at] of [
   ['a Promise', { later: Promise.resolve(1) }, 'value.later is an object (Promise)'],
   ['a RegExp', { r: /x/ }, 'value.r is an object (RegExp)'],
   ['an Error', { e: new TypeError('x') }, 'value.e is an object (Error)'],
+  ['an Error with a code', Object.assign(new Error('x'), { code: 'E_X' }), 'value is an object (Error)'],
+  ['a Map with a property', Object.assign(new Map(), { of: 'x' }), 'value is an object (Map)'],
   ['a Buffer', { b: Buffer.from('x') }, 'value.b is an object (Uint8Array)'],
   ['a typed array', { f: new Float64Array(1) }, 'value.f is an object (Float64Array)'],
   ['a DataView', { d: new DataView(new ArrayBuffer(1)) }, 'value.d is an object (DataView)'],
@@ -878,6 +885,10 @@ test('a value too large for a decoded copy is found all the same', (t) => {
   const copy = cache.get(key)
   assert.equal(cache.get(key) === copy, false)
   assert.equal(cache.stats().hits, 3)
+  cache.set('small', {})
+  const small = cache.get('small')
+  cache.get(key)
+  assert.equal(cache.get('small'), small, 'and it pushes no other copy out')
 })
 
 test('two handles of one cache see each other’s changes at once', (t) => {

@@ -73,9 +73,21 @@ test('a TypeScript consumer with bundler resolution type-checks without the type
   await assert.rejects(run('node_modules/.bin/tsc', [], folder), /limt/)
 })
 
-test('a Jest consumer runs, with two files in one process and a module registry emptied between tests', async () => {
-  const { stderr } = await run('node_modules/.bin/jest', ['--runInBand'], await guest('jest'))
-  assert.match(stderr, /Test Suites: 2 passed, 2 total/)
+test('a Jest consumer runs, with four files in one process and a module registry emptied between tests', async () => {
+  const folder = await guest('jest')
+  fs.writeFileSync(path.join(folder, 'page.test.js'), example('jest.useFakeTimers()'))
+  const { stderr } = await run('node_modules/.bin/jest', ['--runInBand'], folder)
+  assert.match(stderr, /Test Suites: 4 passed, 4 total/)
+})
+
+test('a Vitest consumer runs, in processes and in threads of one', async () => {
+  const folder = await guest('vitest')
+  fs.writeFileSync(path.join(folder, 'page.test.mjs'), example("from 'vitest'"))
+  for (const pool of ['forks', 'threads']) {
+    const { stdout } = await run('node_modules/.bin/vitest', ['run', `--pool=${pool}`, '--reporter=json'], folder)
+    const { success, numPassedTests, numTotalTests } = JSON.parse(stdout)
+    assert.deepEqual([success, numPassedTests, numTotalTests], [true, 10, 10], pool)
+  }
 })
 
 test('what a release lays out finds its binary in the package of the platform', async () => {
@@ -108,11 +120,13 @@ test('without the binary importing works, and the first use names the package to
 
 for (const condition of ['edge-light', 'workerd', 'worker', 'browser', 'convex']) {
   test(`under the ${condition} condition importing works, and the first use says where to run it instead`, async () => {
-    const names = Object.keys(require('..')).sort()
+    const native = require('..')
+    const names = Object.keys(native).sort()
+    const needy = names.filter((name) => typeof native[name] === 'function' && !/refusal/i.test(name))
     const program = (load) => `
       ${load}
       const said = {}
-      for (const name of Object.keys(face).filter((name) => name !== 'default' && !/refusal/i.test(name))) {
+      for (const name of Object.keys(face).filter((name) => typeof face[name] === 'function' && !/refusal/i.test(name))) {
         try { face[name]('name', {}) } catch ({ code, message }) { said[name] = { code, message } }
       }
       const refusal = new face.Refusal({ code: 'E_OPEN', primitive: 'upstream' })
@@ -128,7 +142,7 @@ for (const condition of ['edge-light', 'workerd', 'worker', 'browser', 'convex']
       const { names: found, said, known } = JSON.parse(stdout)
       assert.deepEqual(found, names)
       assert.ok(known, 'refusals need nothing native')
-      assert.deepEqual(Object.keys(said).sort(), ['breaker', 'bulkhead', 'cache', 'limiter', 'spillway'])
+      assert.deepEqual(Object.keys(said).sort(), needy)
       for (const [name, { code, message }] of Object.entries(said)) {
         assert.equal(code, 'E_RUNTIME')
         assert.match(message, new RegExp(`^${name}\\(\\) .*nodejs.*serverExternalPackages.*use node.*externalPackages`))
@@ -151,6 +165,19 @@ test('a refusal of one installed copy is a refusal to another', async () => {
   const { stdout } = await run(process.execPath, ['-e', program], folder)
   assert.equal(stdout, 'true true true E_OPEN\n')
 })
+
+/**
+ * The example of docs/testing.md that has these words.
+ * @param {string} words
+ */
+function example(words) {
+  const page = fs.readFileSync(path.join(ROOT, 'docs', 'testing.md'), 'utf8')
+  const blocks = [...page.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, block]) => block)
+  const [found, ...others] = blocks.filter((block) => block.includes(words))
+  assert.ok(found)
+  assert.deepEqual(others, [])
+  return found
+}
 
 /**
  * The folder of a consumer with the package installed, as its user would have done.

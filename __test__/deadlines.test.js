@@ -174,10 +174,22 @@ test('what is pending when a test begins or ends to fake time keeps the time it 
   t.mock.timers.tick(900)
   assert.deepEqual(log, ['faked', 'from before'])
   const left = after(5000, 'left')
+  after(20, 'to the end')
   t.mock.timers.reset()
-  await new Promise((resolve) => deadlines.schedule(1, resolve))
-  assert.deepEqual(log, ['faked', 'from before'], 'nor does the jump back')
+  await new Promise((resolve) => deadlines.schedule(30, resolve))
+  assert.deepEqual(log, ['faked', 'from before', 'to the end'], 'nor does the jump back')
   deadlines.cancel(left)
+})
+
+test('a real timer that fires while time is faked makes due what it was set for and nothing else', async (t) => {
+  const { setTimeout } = globalThis
+  const { log, after } = logged()
+  after(20, 'set for')
+  const other = after(performance.now() / 2 + 20, 'nothing else')
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 })
+  await new Promise((resolve) => setTimeout(resolve, 40))
+  assert.deepEqual(log, ['set for'])
+  deadlines.cancel(other)
 })
 
 test('a test that fakes time anew each round gets its deadlines each round', (t) => {

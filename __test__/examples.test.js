@@ -100,7 +100,7 @@ const post = (url, tenant) => fetch(url, { method: 'POST', headers: { 'x-tenant'
 
 test('every example pins its versions and says how to start it', async () => {
   const names = await readdir(EXAMPLES)
-  assert.deepEqual(names.sort(), ['express', 'next', 'workers'])
+  assert.deepEqual(names.sort(), ['convex', 'express', 'fastify', 'hono', 'next', 'workers'])
   for (const name of names) {
     const manifest = JSON.parse(await readFile(join(EXAMPLES, name, 'package.json'), 'utf8'))
     const { spillway, ...others } = manifest.dependencies
@@ -117,6 +117,17 @@ test('workers: four threads share one limit exactly, one bulkhead and one load',
   assert.match(output, /^bulkhead {2}4 × 50 jobs, at most 3 at a time$/m, output)
   assert.match(output, /^cache {5}4 × 1000 asked at once, loaded 1 time$/m, output)
 })
+
+test(
+  'convex: refusals reach a client as data, and what fails is not asked again',
+  { timeout: 5 * MINUTE },
+  async () => {
+    const output = await ran('npm', ['start'], await installed('convex'))
+    assert.match(output, /^link code {2}5 of 6 sent, then RateLimited: again in 1(?:20|19) s$/m, output)
+    assert.match(output, /^search {5}3 asked at the same time, searched once$/m, output)
+    assert.match(output, /^outage {5}Server Error, Server Error, Server Error, E_OPEN$/m, output)
+  },
+)
 
 test('express: limits, caches, and stops asking a service that fails', { timeout: 5 * MINUTE }, async (t) => {
   const copy = await installed('express')
@@ -143,31 +154,136 @@ test('express: limits, caches, and stops asking a service that fails', { timeout
   assert.equal(Object.values(caches)[0].hits, 1)
 })
 
-test('next: built for real, the standalone server answers 200 and then 429', { timeout: 14 * MINUTE }, async (t) => {
-  const copy = await installed('next')
-  const built = await ran('npm', ['run', 'build'], copy)
-  assert.match(built, /ƒ \/api\/chat/, built)
-  const env = { PORT: await freePort(), HOSTNAME: '127.0.0.1' }
-  const { output } = await listening(t, process.execPath, ['.next/standalone/server.js'], copy, env, /Ready in/)
-  const origin = `http://127.0.0.1:${env.PORT}`
+test(
+  'fastify: plans, weights, a login that counts failures, one report at a time',
+  { timeout: 5 * MINUTE },
+  async (t) => {
+    const copy = await installed('fastify')
+    const { match, output } = await listening(t, 'npm', ['start'], copy, { PORT: '0' }, /Listening on (http:\S+)\./)
+    const origin = match[1]
+    const get = (path, headers = {}) => fetch(origin + path, { headers })
 
-  const statuses = []
-  for (let message = 0; message < 4; message += 1) statuses.push((await post(`${origin}/api/chat`, 'a')).status)
-  assert.deepEqual(statuses, [200, 200, 200, 429], output())
-  const denied = await post(`${origin}/api/chat`, 'a')
-  assert.match(denied.headers.get('retry-after'), /^(?:20|19)$/)
-  assert.equal(denied.headers.get('ratelimit-policy'), '"messages";q=3;w=60')
-  assert.equal(denied.headers.get('content-type'), 'application/problem+json')
-  assert.equal((await denied.json()).code, 'E_LIMITED')
-  const other = await post(`${origin}/api/chat`, 'b')
-  assert.deepEqual([other.status, other.headers.get('ratelimit')], [200, '"messages";r=2;t=20'])
+    const searches = []
+    for (let search = 0; search < 3; search += 1) searches.push((await get('/search?q=dam')).status)
+    assert.deepEqual(searches, [200, 200, 429], output())
+    const paying = await get('/', { 'x-tenant': 'a', 'x-plan': 'pro' })
+    assert.equal(paying.headers.get('ratelimit-policy'), '"api";q=100;w=60')
 
-  const first = await (await fetch(`${origin}/api/search?q=spillway`)).json()
-  assert.equal(first.found, 8)
-  assert.deepEqual(
-    await (await fetch(`${origin}/api/search?q=spillway`)).json(),
-    first,
-    'the second comes from the cache',
-  )
-  assert.equal((await fetch(origin)).status, 200)
-})
+    const login = async (password) => {
+      const body = JSON.stringify({ email: 'ada', password })
+      const headers = { 'content-type': 'application/json' }
+      return (await fetch(`${origin}/login`, { method: 'POST', headers, body })).status
+    }
+    for (let attempt = 0; attempt < 5; attempt += 1) assert.equal(await login('open sesame'), 200)
+    assert.deepEqual([await login('a'), await login('b'), await login('c'), await login('d')], [401, 401, 401, 429])
+
+    const reports = await Promise.all([get('/report', { 'x-tenant': 'a' }), get('/report', { 'x-tenant': 'a' })])
+    assert.deepEqual(reports.map(({ status }) => status).sort(), [200, 503])
+    assert.equal(Object.values((await (await get('/health')).json()).bulkheads)[0].refused, 1)
+  },
+)
+
+test(
+  'hono: a limit for a path, downloads that failed are not charged, and a breaker',
+  { timeout: 5 * MINUTE },
+  async (t) => {
+    const copy = await installed('hono')
+    const { match, output } = await listening(t, 'npm', ['start'], copy, { PORT: '0' }, /Listening on (http:\S+)\./)
+    const origin = match[1]
+    const statuses = []
+    for (let call = 0; call < 6; call += 1) statuses.push((await fetch(`${origin}/api/hello`)).status)
+    assert.deepEqual(statuses, [200, 200, 200, 200, 200, 429], output())
+
+    const left = async (name) => {
+      const answer = await fetch(`${origin}/files/${name}`)
+      await answer.text()
+      return [answer.status, answer.headers.get('x-ratelimit-remaining')]
+    }
+    assert.deepEqual(await left('wine.txt'), [404, '19'])
+    assert.deepEqual(await left('water.txt'), [200, '19'], 'what failed was given back')
+
+    const failures = []
+    for (let ask = 0; ask < 4; ask += 1) failures.push((await fetch(`${origin}/upstream`)).status)
+    assert.deepEqual(failures, [500, 500, 500, 503])
+  },
+)
+
+test(
+  'next: built for real, routes, a server action and proxy.js let by and then refuse',
+  { timeout: 14 * MINUTE },
+  async (t) => {
+    const copy = await installed('next')
+    const built = await ran('npm', ['run', 'build'], copy)
+    assert.match(built, /ƒ \/api\/chat/, built)
+    const env = { PORT: await freePort(), HOSTNAME: '127.0.0.1' }
+    const { output } = await listening(t, process.execPath, ['.next/standalone/server.js'], copy, env, /Ready in/)
+    const origin = `http://127.0.0.1:${env.PORT}`
+
+    const statuses = []
+    for (let message = 0; message < 4; message += 1) statuses.push((await post(`${origin}/api/chat`, 'a')).status)
+    assert.deepEqual(statuses, [200, 200, 200, 429], output())
+    const denied = await post(`${origin}/api/chat`, 'a')
+    assert.match(denied.headers.get('retry-after'), /^(?:20|19)$/)
+    assert.equal(denied.headers.get('ratelimit-policy'), '"messages";q=3;w=60')
+    assert.equal(denied.headers.get('content-type'), 'application/problem+json')
+    assert.equal((await denied.json()).code, 'E_LIMITED')
+    const other = await post(`${origin}/api/chat`, 'b')
+    assert.deepEqual([other.status, other.headers.get('ratelimit')], [200, '"messages";r=2;t=20'])
+
+    const first = await (await fetch(`${origin}/api/search?q=spillway`)).json()
+    assert.equal(first.found, 8)
+    assert.deepEqual(
+      await (await fetch(`${origin}/api/search?q=spillway`)).json(),
+      first,
+      'the second comes from the cache',
+    )
+    assert.equal((await fetch(origin)).status, 200)
+
+    await proxied(origin)
+    await signed(`${origin}/guestbook`)
+    assert.doesNotMatch(output(), /error/i)
+  },
+)
+
+/** proxy.js is asked before the route: what it lets by carries the fields of its limit, the rest never arrives. */
+async function proxied(origin) {
+  const reports = async (tenant) => {
+    const { status, headers } = await fetch(`${origin}/api/reports`, { headers: { 'x-tenant': tenant } })
+    return [status, headers.get('ratelimit'), headers.get('content-type').split(';')[0]]
+  }
+  assert.deepEqual(await reports('a'), [200, '"reports";r=1;t=30', 'application/json'])
+  assert.equal((await reports('a'))[0], 200)
+  assert.deepEqual(await reports('a'), [429, '"reports";r=0;t=30', 'application/problem+json'])
+  assert.equal((await reports('b'))[0], 200)
+}
+
+/** The server action, called by its form as a browser without JavaScript sends it, and as Next's own client calls it. */
+async function signed(url) {
+  const hidden = [
+    ...(await (await fetch(url)).text()).matchAll(/<input type="hidden" name="([^"]+)"(?: value="([^"]*)")?/g),
+  ]
+  const fields = hidden.map(([, name, value = '']) => [name, value.replaceAll('&quot;', '"')])
+  const { id } = JSON.parse(new Map(fields).get('$ACTION_1:0'))
+  const sent = async (tenant, entries, headers = {}) => {
+    const body = new FormData()
+    for (const [name, value] of entries) body.append(name, value)
+    const origin = new URL(url).origin
+    const response = await fetch(url, { method: 'POST', body, headers: { origin, 'x-tenant': tenant, ...headers } })
+    assert.equal(response.status, 200)
+    return response.text()
+  }
+
+  const form = async () => /<p>(.*?)<\/p>/.exec(await sent('form', [...fields, ['name', 'Ann']]))?.[1]
+  assert.deepEqual([await form(), await form()], ['Thank you, Ann.', 'Thank you, Ann.'])
+  assert.match(await form(), /^Too many entries: again in (?:30|29) s\.$/)
+
+  const call = [
+    ['_1_name', 'Ben'],
+    ['0', '[null,"$K1"]'],
+  ]
+  const called = () => sent('call', call, { 'next-action': id, accept: 'text/x-component' })
+  for (let entry = 0; entry < 2; entry += 1) assert.match(await called(), /\{"ok":true,"message":"Thank you, Ben\."\}/)
+  const refusal = JSON.parse(/\{"ok":false.*\}/.exec(await called())[0])
+  assert.deepEqual([refusal.error, refusal.code], ['rate_limited', 'E_LIMITED'])
+  assert.ok(refusal.retryAfterMs > 0 && refusal.retryAfterMs <= 30_000)
+}

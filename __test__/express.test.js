@@ -3,11 +3,13 @@
 'use strict'
 
 const assert = require('node:assert/strict')
+const { once } = require('node:events')
+const http2 = require('node:http2')
 const { test } = require('node:test')
 const express = require('express')
 const { Refusal, spillway } = require('spillway')
-const { limit, refusals } = require('spillway/express')
-const { RateLimitFields } = require('../adapters/ratelimit-fields.js')
+const { limit, refusals, shed } = require('spillway/express')
+const { hangingUp, hungUp } = require('./hang-up.js')
 const { served } = require('./served.js')
 
 const byTenant = (req) => req.get('x-tenant')
@@ -112,18 +114,15 @@ test('the cost may be a number or a function of the request', async (t) => {
 test('a request without a usable key is an E_KEY that says what to write, and nobody is charged', async (t) => {
   const { sp } = frozen()
   const chat = sp.limiter('chat', { limit: 1, window: '1m' })
-  for (const key of [() => undefined, () => '', () => 42, () => null, async () => 'late']) {
+  for (const key of [() => undefined, () => '', () => 42, () => null, () => ['a'], async () => undefined]) {
     const { app, seen } = appWith(limit(chat, { key }))
     const answer = await get(await served(t, app))
     const { code, message } = await answer.json()
     assert.equal(code, 'E_KEY')
-    assert.match(
-      message,
-      /key\(request\) must answer a non-empty string; got (?:undefined|""|42|null|an object \(Promise\))\./,
-    )
+    assert.match(message, /key\(request\) must answer a non-empty string; got (?:undefined|""|42|null|an array)\./)
     assert.equal(seen.handled, 0)
   }
-  assert.equal(chat.consume('late').ok, true)
+  assert.equal(sp.snapshot().limiters.chat.keys, 0)
 })
 
 test('wrong options throw where they are written', () => {
@@ -136,8 +135,16 @@ test('wrong options throw where they are written', () => {
     [chat, {}, /key is required.+; got undefined/],
     [chat, { key: 'x-tenant' }, /key is required.+; got "x-tenant"/],
     [chat, { key: byTenant, cost: '3' }, /cost must be a whole number.+; got "3"/],
-    [chat, { key: byTenant, headers: 'draft-7' }, /headers must be true or false; got "draft-7"/],
-    [chat, { key: byTenant, keyGenerator: byTenant }, /has no option "keyGenerator"; it has key, cost and headers/],
+    [chat, { key: byTenant, override: 'pro' }, /override must be a function.+; got "pro"/],
+    [chat, { key: byTenant, headers: 'draft-6' }, /headers must be 'draft-11', .+, true or false; got "draft-6"/],
+    [chat, { key: byTenant, headers: '__proto__' }, /headers must be .+; got "__proto__"/],
+    [chat, { key: byTenant, refund: true }, /refund must be 'successful', 'failed' or a function.+; got true/],
+    [chat, { key: byTenant, onLimited: 429 }, /onLimited must be a function.+; got 429/],
+    [chat, { key: byTenant, allow: '::1' }, /allow must be an array.+; got "::1"/],
+    [chat, { key: byTenant, deny: [/::1/] }, /deny must be an array.+; got an object \(RegExp\)/],
+    [chat, { key: byTenant, deny: ['10.0.0.0/33'] }, /deny.+; got "10.0.0.0\/33"/],
+    [chat, { key: byTenant, address: '::1' }, /address must be a function.+; got "::1"/],
+    [chat, { key: byTenant, keyGenerator: byTenant }, /has no option "keyGenerator"; it has key, cost, .+ and address/],
   ]
   for (const [limiter, options, message] of wrong) {
     assert.throws(() => limit(limiter, options), { name: 'TypeError', code: 'E_OPTION', message })
@@ -227,6 +234,9 @@ test('the middleware need nothing of Express: they work on bare node:http', asyn
   assert.equal(await first.text(), 'done')
   assert.equal(first.headers.get('ratelimit'), '"bare";r=0;t=60')
   assert.equal((await get(origin, 'a')).status, 429)
+  const chat = sp.limiter('chat', { limit: 1, window: '1m' })
+  const local = limit(chat, { key: () => 'all', deny: ['127.0.0.0/8'] })
+  assert.equal((await fetch(await served(t, (req, res) => local(req, res, () => res.end())))).status, 403)
 })
 
 test('the middleware have names, for stack traces', () => {
@@ -344,58 +354,545 @@ test('what the handler had said about the body it did not send is not said of th
   assert.equal(answer.headers.get('content-length'), String(Buffer.byteLength(body)))
 })
 
-test('names are structured-field strings, whatever is in them', () => {
-  const named = (name) => new RateLimitFields({ name, limit: 1, windowMs: 1_000, burst: 1 }).policy
-  assert.equal(named('plain name'), '"plain name";q=1;w=1')
-  assert.equal(named('a"b\\c'), '"a\\"b\\\\c";q=1;w=1')
-  assert.equal(named('x";q=9999999'), '"x\\";q=9999999";q=1;w=1')
-  assert.equal(named('naïve ☕'), '"na%C3%AFve %E2%98%95";q=1;w=1')
-  assert.equal(named('a\r\nSet-Cookie: b'), '"a%0D%0ASet-Cookie: b";q=1;w=1')
-  assert.equal(named('\ud800'), '"%EF%BF%BD";q=1;w=1', 'a lone surrogate does not throw')
-})
-
-test('the policy tells windows in whole seconds, never too short, and a burst that is not the limit', () => {
-  const policy = (limit, windowMs, burst = limit) => new RateLimitFields({ name: 'p', limit, windowMs, burst }).policy
-  assert.equal(policy(10, 1), '"p";q=10;w=1')
-  assert.equal(policy(10, 1_500), '"p";q=10;w=2')
-  assert.equal(policy(10, 60_000, 50), '"p";q=10;w=60;spillway-burst=50')
-})
-
-test('t is the time to the next unit, and never points past Retry-After', () => {
-  let seed = 7
-  const random = (n) => {
-    seed = (seed * 48271) % 2147483647
-    return seed % n
+/** A limiter that counts what is given back, and an app that tells when an answer has ended. */
+function counted(options = { limit: 10, window: '1h' }) {
+  const { sp } = frozen()
+  const local = sp.limiter('counted', options)
+  const refunds = []
+  const limiter = {
+    ...{ name: local.name, limit: local.limit, windowMs: local.windowMs, burst: local.burst, limits: local.limits },
+    consume: (...args) => local.consume(...args),
+    refund(key, decision) {
+      refunds.push(key)
+      return local.refund(key, decision)
+    },
   }
-  for (let round = 0; round < 500; round += 1) {
-    const { time, sp } = frozen()
-    const limiter = sp.limiter('r', {
-      limit: 1 + random(50),
-      window: 1_000 + random(600_000),
-      burst: 1 + random(60),
-    })
-    const fields = new RateLimitFields(limiter)
-    for (let call = 0; call < 20; call += 1) {
-      time.now += random(20_000)
-      const decision = limiter.consume('k', 1 + random(3))
-      const [, r, seconds] = /^"r";r=(\d+);t=(\d+)$/.exec(fields.limit(decision)).map(Number)
-      assert.equal(r, decision.remaining)
-      if (!decision.ok && decision.retryAfterMs !== Infinity) {
-        assert.equal(seconds, Math.ceil(decision.retryAfterMs / 1000))
-      } else if (r < limiter.burst) {
-        const next = limiter.peek('k', r + 1).retryAfterMs
-        // Both were rounded up to whole milliseconds, so they may fall on two sides of a second.
-        assert.ok(
-          Math.ceil((next - 1) / 1000) <= seconds && seconds <= Math.ceil((next + 1) / 1000),
-          `${next} ${seconds}`,
-        )
-      } else {
-        assert.equal(
-          seconds,
-          Math.ceil(limiter.windowMs / limiter.limit / 1000),
-          'a rested key can spend r, then waits',
-        )
-      }
+  const app = express()
+  app.set('env', 'test') // or Express prints the errors
+  const ends = []
+  const waiting = []
+  // First of all listeners, and yet told after all of them: a promise is heard when the event is over.
+  app.use((_req, res, next) => {
+    res.once('close', () => (waiting.length > 0 ? waiting.shift()() : ends.push(true)))
+    next()
+  })
+  const ended = () => (ends.length > 0 ? ends.shift() : new Promise((resolve) => waiting.push(resolve)))
+  return { app, limiter, refunds, ended, left: (key) => local.peek(key).remaining }
+}
+
+test('the key, the cost and the plan may be promises, asked one after the other', async (t) => {
+  const { sp } = frozen()
+  const asked = []
+  const late = limit(sp.limiter('late', { limit: 10, window: '10s' }), {
+    key: async (req) => asked.push('key') && req.get('x-tenant'),
+    cost: async () => asked.push('cost') && 3,
+    override: async () => asked.push('plan') && { limit: 20 },
+  })
+  const origin = await served(t, appWith(late).app)
+  assert.deepEqual(told(await get(origin, 'a')), ['"late";q=20;w=10', '"late";r=17;t=1'])
+  assert.deepEqual(asked, ['key', 'cost', 'plan'])
+  for (const option of ['key', 'cost', 'override']) {
+    const failing = {
+      key: byTenant,
+      [option]: () => Promise.reject(Object.assign(new Error(option), { code: option })),
     }
+    const { app, seen } = appWith(limit(sp.limiter('failing', { limit: 10, window: '10s' }), failing))
+    assert.equal((await (await get(await served(t, app), 'a')).json()).code, option)
+    assert.equal(seen.handled, 0)
   }
+})
+
+test('a plan takes the place of the limit, in what is admitted and in what is told', async (t) => {
+  const { sp } = frozen()
+  const plans = { pro: { limit: 3, window: '1h' }, free: undefined, none: null }
+  const guard = limit(sp.limiter('api', { limit: 1, window: '1m' }), {
+    key: byTenant,
+    override: (req) => plans[req.get('x-tenant')],
+  })
+  const origin = await served(t, appWith(guard).app)
+  for (const tenant of ['free', 'none']) {
+    assert.deepEqual(told(await get(origin, tenant)), ['"api";q=1;w=60', '"api";r=0;t=60'])
+    assert.equal((await get(origin, tenant)).status, 429)
+  }
+  const remaining = []
+  for (let call = 0; call < 3; call += 1) remaining.push((await get(origin, 'pro')).headers.get('ratelimit'))
+  assert.deepEqual(remaining, ['"api";r=2;t=1200', '"api";r=1;t=1200', '"api";r=0;t=1200'])
+  const denied = await get(origin, 'pro')
+  assert.deepEqual(told(denied), ['"api";q=3;w=3600', '"api";r=0;t=1200'])
+  assert.deepEqual([denied.status, denied.headers.get('retry-after')], [429, '1200'])
+})
+
+test('legacy and draft-7 fields are those express-rate-limit sends', async (t) => {
+  const { rateLimit } = require('express-rate-limit')
+  const { sp } = frozen()
+  const fieldsOf = async (guard) => {
+    const { headers } = await get(await served(t, appWith(guard).app), 'a')
+    return [...headers].filter(([name]) => name.includes('ratelimit'))
+  }
+  const peer = (options) => rateLimit({ limit: 5, windowMs: 60_000, keyGenerator: byTenant, ...options })
+  const ours = (headers, name) =>
+    limit(sp.limiter(name, { limit: 5, window: '1m', algorithm: 'fixed-window' }), { key: byTenant, headers })
+  const legacy = await fieldsOf(peer({ legacyHeaders: true, standardHeaders: false }))
+  const told = await fieldsOf(ours('legacy', 'legacy'))
+  assert.deepEqual(
+    told.map(([name]) => name),
+    legacy.map(([name]) => name),
+  )
+  assert.deepEqual(told.slice(0, 2), legacy.slice(0, 2))
+  const [mine, theirs] = [told, legacy].map((fields) => Number(fields[2][1]) - Date.now() / 1000)
+  for (const seconds of [mine, theirs]) assert.ok(seconds > 0 && seconds < 62, 'a time of day, in seconds')
+
+  const seventh = await fieldsOf(peer({ legacyHeaders: false, standardHeaders: 'draft-7' }))
+  const shape = (fields) => fields.map(([name, value]) => [name, value.replace(/reset=\d+/, 'reset=')])
+  assert.deepEqual(shape(await fieldsOf(ours('draft-7', 'seventh'))), shape(seventh))
+})
+
+test('refund successful: of attempts to log in only the failed ones count', async (t) => {
+  const { app, limiter, refunds, ended, left } = counted({ limit: 3, window: '1h' })
+  app.get('/', limit(limiter, { key: byTenant, refund: 'successful' }), (req, res) => {
+    res.status(req.query.password === 'right' ? 200 : 401).send('done')
+  })
+  const origin = await served(t, app)
+  const log = async (password) => {
+    const { status } = await get(`${origin}/?password=${password}`, 'ada')
+    await ended()
+    return status
+  }
+  for (let login = 0; login < 5; login += 1) assert.equal(await log('right'), 200)
+  assert.equal(left('ada'), 3)
+  for (let attempt = 0; attempt < 3; attempt += 1) assert.equal(await log('wrong'), 401)
+  assert.equal(await log('right'), 429, 'whoever guessed is not let in by guessing right')
+  assert.equal(left('ada'), 0)
+  assert.equal(refunds.length, 5)
+})
+
+test('refund failed: what ended in an error is given back, what succeeded is not', async (t) => {
+  const { app, limiter, refunds, ended, left } = counted()
+  const guard = limit(limiter, { key: byTenant, cost: 2, refund: 'failed' })
+  app.get('/status/:status', guard, (req, res) => void res.status(Number(req.params.status)).end())
+  app.get('/thrown', guard, () => {
+    throw new Error('mine')
+  })
+  app.get('/rejected', guard, async () => {
+    throw new Refusal({ code: 'E_OPEN', primitive: 'search' })
+  })
+  app.use(refusals())
+  const origin = await served(t, app)
+  for (const [path, back] of [
+    ['status/200', 0],
+    ['status/304', 0],
+    ['status/400', 1],
+    ['status/503', 1],
+    ['thrown', 1],
+    ['rejected', 1],
+  ]) {
+    const before = { left: left('a'), refunds: refunds.length }
+    await (await get(`${origin}/${path}`, 'a')).arrayBuffer()
+    await ended()
+    assert.equal(refunds.length - before.refunds, back, path)
+    assert.equal(left('a') - before.left, back === 1 ? 0 : -2, path)
+  }
+})
+
+test('refund failed: a client that hangs up in the middle is counted once', async (t) => {
+  const { app, limiter, refunds, ended, left } = counted()
+  app.get('/', limit(limiter, { key: byTenant, refund: 'failed' }), (_req, res) => void res.write('half'))
+  const origin = await served(t, app)
+  await hungUp(origin, { headers: { 'x-tenant': 'a' } })
+  await ended()
+  assert.deepEqual(refunds, ['a'])
+  assert.equal(left('a'), 10)
+})
+
+test('refund failed: a stream that is cut off is given back, one that ends is not', async (t) => {
+  const { app, limiter, refunds, ended } = counted()
+  const { Readable, pipeline } = require('node:stream')
+  app.get('/:how', limit(limiter, { key: byTenant, refund: 'failed' }), (req, res) => {
+    const how = req.params.how
+    const source = Readable.from(
+      (function* () {
+        yield 'one'
+        if (how === 'broken') throw new Error('the source broke')
+        yield 'two'
+      })(),
+    )
+    pipeline(source, res, () => {})
+  })
+  const origin = await served(t, app)
+  assert.equal(await (await get(`${origin}/whole`, 'a')).text(), 'onetwo')
+  await ended()
+  assert.deepEqual(refunds, [])
+  await assert.rejects(get(`${origin}/broken`, 'b').then((answer) => answer.text()))
+  await ended()
+  assert.deepEqual(refunds, ['b'])
+})
+
+test('refund failed: on HTTP/2 a stream that is reset has failed, one that ends has not', async (t) => {
+  const { limiter, refunds } = counted()
+  const guard = limit(limiter, { key: (req) => req.url, refund: 'failed' })
+  const closed = []
+  const server = http2.createServer((req, res) => {
+    closed.push(once(res, 'close'))
+    guard(req, res, () => (req.url === '/whole' ? res.end('whole') : res.write('half')))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = http2.connect(`http://127.0.0.1:${server.address().port}`)
+  t.after(() => {
+    client.destroy()
+    server.close()
+  })
+  const ask = (path) => {
+    const stream = client.request({ ':path': path }).end()
+    return once(stream, 'data').then(() => stream)
+  }
+  await ask('/whole')
+  ;(await ask('/half')).close(http2.constants.NGHTTP2_CANCEL)
+  await Promise.all(closed)
+  assert.deepEqual(refunds, ['/half'])
+})
+
+test('a client that is gone before its key was found is charged by how that ended, too', async (t) => {
+  const { app, limiter, refunds, ended } = counted()
+  let reached
+  const arrived = new Promise((resolve) => (reached = resolve))
+  let known
+  const late = new Promise((resolve) => (known = resolve))
+  let handled
+  const done = new Promise((resolve) => (handled = resolve))
+  const key = (req) => reached() ?? late.then(() => byTenant(req))
+  app.get('/', limit(limiter, { key, refund: 'failed' }), (_req, res) => {
+    res.send('to nobody')
+    handled()
+  })
+  const origin = await served(t, app)
+  const hangUp = hangingUp(origin, { headers: { 'x-tenant': 'a' } })
+  await arrived
+  hangUp()
+  await ended()
+  known()
+  await done
+  assert.deepEqual(refunds, ['a'])
+})
+
+test('a function decides over the refund from status and abortion; one that throws warns and refunds nothing', async (t) => {
+  const { app, limiter, refunds, ended } = counted()
+  const ends = []
+  const refund = (end) => {
+    ends.push(end)
+    if (end.status === 418) throw new Error('no teapots')
+    return end.status === 202
+  }
+  app.get('/cut', limit(limiter, { key: byTenant, refund }), (_req, res) => void res.status(206).write('half'))
+  app.get('/:status', limit(limiter, { key: byTenant, refund }), (req, res) => {
+    res.status(Number(req.params.status)).end()
+  })
+  const origin = await served(t, app)
+  for (const status of [200, 202]) {
+    await get(`${origin}/${status}`, 'a')
+    await ended()
+  }
+  await hungUp(`${origin}/cut`, { headers: { 'x-tenant': 'a' } })
+  await ended()
+  const warned = once(process, 'warning')
+  await get(`${origin}/418`, 'a')
+  await ended()
+  assert.equal((await warned)[0].message, 'no teapots')
+  assert.deepEqual(ends, [
+    { status: 200, aborted: false },
+    { status: 202, aborted: false },
+    { status: 206, aborted: true },
+    { status: 418, aborted: false },
+  ])
+  assert.deepEqual(refunds, ['a'])
+})
+
+test('a refund that a store could not make is a warning', async (t) => {
+  const { app, limiter, ended } = counted()
+  const far = { ...limiter, refund: () => Promise.reject(new Error('no store')) }
+  app.get('/', limit(far, { key: byTenant, refund: 'successful' }), (_req, res) => void res.send('done'))
+  const warned = once(process, 'warning')
+  await get(await served(t, app), 'a')
+  await ended()
+  assert.equal((await warned)[0].message, 'no store')
+})
+
+test('a limiter that was closed meanwhile disturbs nobody', async (t) => {
+  const { sp } = frozen()
+  const { app, ended } = counted()
+  app.get(
+    '/',
+    limit(sp.limiter('chat', { limit: 1, window: '1m' }), { key: byTenant, refund: 'successful' }),
+    (_req, res) => {
+      void sp.close()
+      res.send('done')
+    },
+  )
+  const warnings = []
+  const listener = (warning) => warnings.push(warning)
+  process.on('warning', listener)
+  t.after(() => process.off('warning', listener))
+  assert.equal((await get(await served(t, app), 'a')).status, 200)
+  await ended()
+  await new Promise(setImmediate)
+  assert.deepEqual(warnings, [])
+})
+
+test('a denied request has nothing to give back, however it ends', async (t) => {
+  const { app, limiter, refunds, ended } = counted({ limit: 1, window: '1h' })
+  app.get('/', limit(limiter, { key: byTenant, refund: 'failed' }), (_req, res) => void res.send('done'))
+  const origin = await served(t, app)
+  assert.equal((await get(origin, 'a')).status, 200)
+  assert.equal((await get(origin, 'a')).status, 429)
+  await ended()
+  await ended()
+  assert.deepEqual(refunds, [])
+})
+
+test('two limits on one route are each given back, also where the second denies', async (t) => {
+  const { app, limiter, refunds, ended } = counted()
+  const { sp } = frozen()
+  const tight = sp.limiter('tight', { limit: 1, window: '1h' })
+  app.get(
+    '/',
+    limit(limiter, { key: byTenant, refund: 'failed' }),
+    limit(tight, { key: byTenant, refund: 'failed' }),
+    (_req, res) => void res.send('done'),
+  )
+  const origin = await served(t, app)
+  await get(origin, 'a')
+  await ended()
+  assert.deepEqual(refunds, [])
+  assert.equal((await get(origin, 'a')).status, 429)
+  await ended()
+  assert.deepEqual(refunds, ['a'], 'the denial of the second is a failure to the first')
+})
+
+test('HEAD is charged and told as GET is, and a denial of it has no body', async (t) => {
+  const { sp } = frozen()
+  const { app } = appWith(limit(sp.limiter('chat', { limit: 1, window: '1m' }), { key: byTenant, refund: 'failed' }))
+  const origin = await served(t, app)
+  const ask = () => fetch(origin, { method: 'HEAD', headers: { 'x-tenant': 'a' } })
+  const first = await ask()
+  assert.deepEqual([first.status, ...told(first)], [200, '"chat";q=1;w=60', '"chat";r=0;t=60'])
+  const denied = await ask()
+  assert.deepEqual([denied.status, denied.headers.get('retry-after'), await denied.text()], [429, '60', ''])
+})
+
+test('who is on the allow list is neither limited nor charged nor told', async (t) => {
+  const { sp } = frozen()
+  const chat = sp.limiter('chat', { limit: 1, window: '1m' })
+  const key = () => 'all'
+  const preflight = appWith(limit(chat, { key, allow: [(req) => req.method === 'OPTIONS', (req) => req.query.free] }))
+  const origin = await served(t, preflight.app)
+  for (let call = 0; call < 3; call += 1) {
+    assert.equal((await fetch(origin, { method: 'OPTIONS' })).status, 200)
+    const free = await fetch(`${origin}/?free=1`)
+    assert.deepEqual([free.status, ...told(free)], [200, null, null])
+  }
+  assert.equal(chat.peek('all').remaining, 1)
+  const local = await served(t, appWith(limit(chat, { key, allow: ['10.0.0.0/8', '127.0.0.0/8'] })).app)
+  for (let call = 0; call < 3; call += 1) assert.equal((await fetch(local)).status, 200)
+  const other = await served(t, appWith(limit(chat, { key, allow: ['10.0.0.0/8', '::1'] })).app)
+  assert.deepEqual([(await fetch(other)).status, (await fetch(other)).status], [200, 429])
+})
+
+test('who is on the deny list is answered 403 and never charged, even if allowed as well', async (t) => {
+  const { sp } = frozen()
+  const chat = sp.limiter('chat', { limit: 1, window: '1m' })
+  const { app, seen } = appWith(limit(chat, { key: () => 'all', allow: ['127.0.0.1'], deny: ['127.0.0.1'] }))
+  const denied = await fetch(await served(t, app))
+  assert.equal(denied.status, 403)
+  assert.equal(denied.headers.get('content-type'), 'application/problem+json')
+  assert.equal(denied.headers.get('cache-control'), 'no-store')
+  assert.deepEqual([...told(denied), denied.headers.get('retry-after')], [null, null, null])
+  const problem = await denied.json()
+  assert.deepEqual([problem.type, problem.title, problem.status], ['about:blank', 'Forbidden', 403])
+  assert.equal(seen.handled, 0)
+  assert.equal(chat.peek('all').remaining, 1)
+})
+
+test('behind a proxy the address is the one Express trusts, unless address says which', async (t) => {
+  const { sp } = frozen()
+  const chat = sp.limiter('chat', { limit: 1_000, window: '1m' })
+  const deny = ['203.0.113.0/24', '2001:db8::/32']
+  const trusting = appWith(limit(chat, { key: () => 'all', deny })).app.set('trust proxy', 'loopback')
+  const distrusting = appWith(limit(chat, { key: () => 'all', deny })).app
+  const address = (req) => req.get('x-real-ip')
+  const told = appWith(limit(chat, { key: () => 'all', deny, address })).app
+  const ask = async (app, headers) => (await fetch(await served(t, app), { headers })).status
+  assert.equal(await ask(trusting, { 'x-forwarded-for': '203.0.113.7' }), 403)
+  assert.equal(await ask(trusting, { 'x-forwarded-for': '2001:db8::7' }), 403)
+  assert.equal(await ask(trusting, { 'x-forwarded-for': '198.51.100.7' }), 200)
+  assert.equal(await ask(trusting, { 'x-forwarded-for': 'junk"\u00e9' }), 200)
+  assert.equal(await ask(distrusting, { 'x-forwarded-for': '203.0.113.7' }), 200)
+  assert.equal(await ask(told, { 'x-real-ip': '::ffff:203.0.113.7' }), 403)
+  assert.equal(await ask(told, {}), 200)
+})
+
+test('a function on a list that answers with a promise is an error, not a yes', async (t) => {
+  const { sp } = frozen()
+  const chat = sp.limiter('chat', { limit: 1, window: '1m' })
+  for (const list of ['allow', 'deny']) {
+    const { app, seen } = appWith(limit(chat, { key: byTenant, [list]: [async () => false] }))
+    const { code, message } = await (await get(await served(t, app), 'a')).json()
+    assert.equal(code, 'E_OPTION')
+    assert.match(message, new RegExp(`a function in ${list} must answer at once; got an object \\(Promise\\)`))
+    assert.equal(seen.handled, 0)
+  }
+})
+
+test('onLimited answers in place of the 429, with the fields and Retry-After set', async (t) => {
+  const { sp } = frozen()
+  const heard = []
+  const onLimited = (req, res, _next, decision) => {
+    heard.push([req.get('x-tenant'), decision.reason, decision.retryAfterMs])
+    res.status(420).send('calm down')
+  }
+  const { app, seen } = appWith(limit(sp.limiter('chat', { limit: 1, window: '1m' }), { key: byTenant, onLimited }))
+  const origin = await served(t, app)
+  assert.equal((await get(origin, 'a')).status, 200)
+  const denied = await get(origin, 'a')
+  assert.deepEqual([denied.status, await denied.text()], [420, 'calm down'])
+  assert.deepEqual([...told(denied), denied.headers.get('retry-after')], ['"chat";q=1;w=60', '"chat";r=0;t=60', '60'])
+  assert.deepEqual(heard, [['a', 'limited', 60_000]])
+  assert.equal(seen.handled, 1)
+})
+
+test('onLimited may let a request by, and what it throws goes to the error middleware', async (t) => {
+  const { sp } = frozen()
+  const error = Object.assign(new Error('mine'), { code: 'MINE' })
+  const guarded = async (onLimited) => {
+    const limiter = sp.limiter(`l${onLimited}`, { limit: 1, window: '1m' })
+    limiter.consume('a')
+    return get(await served(t, appWith(limit(limiter, { key: byTenant, onLimited })).app), 'a')
+  }
+  assert.equal((await guarded((_req, _res, next) => next())).status, 200)
+  const failing = [
+    () => {
+      throw error
+    },
+    async () => {
+      throw error
+    },
+  ]
+  for (const onLimited of failing) assert.equal((await (await guarded(onLimited)).json()).code, 'MINE')
+})
+
+test('a limiter on trial lets everybody by and is told to nobody', async (t) => {
+  const { sp } = frozen()
+  const trial = sp.limiter('trial', { limit: 1, window: '1m', shadow: true })
+  const { app } = appWith(limit(trial, { key: byTenant, onLimited: () => assert.fail('nobody is limited') }))
+  const origin = await served(t, app)
+  for (let call = 0; call < 3; call += 1) {
+    const answer = await get(origin, 'a')
+    assert.deepEqual([answer.status, ...told(answer), answer.headers.get('retry-after')], [200, null, null, null])
+  }
+})
+
+test('a blocked key is a 429 that says when the block ends', async (t) => {
+  const { sp } = frozen()
+  const chat = sp.limiter('chat', { limit: 5, window: '1m' })
+  chat.block('a', '10m')
+  const denied = await get(await served(t, appWith(limit(chat, { key: byTenant })).app), 'a')
+  assert.deepEqual([denied.status, denied.headers.get('retry-after')], [429, '600'])
+  assert.match(denied.headers.get('ratelimit'), /^"chat";r=\d+;t=600$/)
+})
+
+test('one limiter of several limits is told as several policies', async (t) => {
+  const { sp } = frozen()
+  const api = sp.limiter('api', [
+    { limit: 2, window: '1s' },
+    { limit: 3, window: '1h', algorithm: 'fixed-window' },
+  ])
+  const origin = await served(t, appWith(limit(api, { key: byTenant })).app)
+  const first = await get(origin, 'a')
+  assert.deepEqual(told(first), ['"api/1s";q=2;w=1, "api/1h";q=3;w=3600', '"api/1s";r=1;t=1'])
+  await get(origin, 'a')
+  const denied = await get(origin, 'a')
+  assert.equal(denied.status, 429)
+  assert.deepEqual((await denied.json())['violated-policies'], ['api/1s'])
+})
+
+test('shed answers 503 by priority, with Retry-After and problem details', async (t) => {
+  const asked = []
+  const guard = {
+    admit(priority) {
+      asked.push(priority)
+      return priority === 'low' ? { code: 'E_SHED', primitive: 'overload', status: 503, retryAfterMs: 1_500 } : null
+    },
+  }
+  const { app, seen } = appWith(shed(guard, { priority: (req) => req.get('x-priority') }))
+  const origin = await served(t, app)
+  assert.equal((await fetch(origin, { headers: { 'x-priority': 'high' } })).status, 200)
+  for (let call = 0; call < 2; call += 1) {
+    const refused = await fetch(origin, { headers: { 'x-priority': 'low' } })
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '2'])
+    assert.equal(refused.headers.get('content-type'), 'application/problem+json')
+    const problem = await refused.json()
+    assert.deepEqual([problem.code, problem.status, problem.retryAfter], ['E_SHED', 503, 2])
+  }
+  assert.equal((await fetch(await served(t, appWith(shed(guard)).app))).status, 200)
+  assert.deepEqual(asked, ['high', 'low', 'low', undefined])
+  assert.equal(seen.handled, 1)
+  assert.equal(shed(guard).name, 'spillwayShed')
+  const waits = [{ retryAfterMs: 1_000 }, { retryAfterMs: 2_000 }]
+  const moody = { admit: () => ({ code: 'E_SHED', primitive: 'overload', status: 503, ...waits.shift() }) }
+  const changing = await served(t, appWith(shed(moody)).app)
+  for (const wait of ['1', '2']) assert.equal((await fetch(changing)).headers.get('retry-after'), wait)
+})
+
+test('wrong options of shed throw where they are written', () => {
+  const guard = { admit: () => null }
+  for (const [given, options, message] of [
+    [undefined, undefined, /the guard must be what .+; got undefined/],
+    [{ run() {} }, undefined, /the guard must be what .+; got an object/],
+    [guard, { priority: 'low' }, /priority must be a function.+; got "low"/],
+    [guard, { prio: () => 'low' }, /has no option "prio"; it has priority/],
+  ]) {
+    assert.throws(() => shed(given, options), { name: 'TypeError', code: 'E_OPTION', message })
+  }
+})
+
+test('shed leaves an answer alone that has begun', async (t) => {
+  const app = express()
+  app.set('env', 'test') // or Express prints the error
+  const begun = (_req, res, next) => {
+    res.write('somebody else was faster')
+    next()
+  }
+  const guard = { admit: () => ({ code: 'E_SHED', primitive: 'overload', status: 503 }) }
+  let reached
+  app.get('/', begun, shed(guard), () => assert.fail('handled'))
+  app.use((error, _req, _res, next) => {
+    reached = error
+    next(error)
+  })
+  await assert.rejects((await get(await served(t, app))).text())
+  assert.equal(reached.code, 'E_SHED')
+})
+
+test('an answer that has begun before the key was known is left alone', async (t) => {
+  const { sp } = frozen()
+  const chat = sp.limiter('chat', { limit: 1, window: '1m' })
+  chat.consume('a')
+  let known
+  const late = new Promise((resolve) => (known = resolve))
+  const app = express()
+  app.set('env', 'test') // or Express prints the error
+  app.use((_req, res, next) => {
+    res.write('somebody else was faster')
+    next()
+  })
+  const onLimited = () => assert.fail('there is nothing left to answer')
+  app.get('/', limit(chat, { key: () => late.then(() => 'a'), onLimited }))
+  let reached
+  app.use((error, _req, _res, next) => {
+    reached = error
+    next(error)
+  })
+  const answer = await get(await served(t, app))
+  known()
+  await assert.rejects(answer.text())
+  assert.equal(reached.code, 'E_LIMITED')
 })

@@ -35,6 +35,7 @@ test('each conditional entry names its types first, or TypeScript would take ano
     own.exports['.'].import,
     own.exports['.'].default,
     own.exports['./express'],
+    own.exports['./client-ip'],
     own.exports['./fetch'],
   ]) {
     assert.equal(Object.keys(entry)[0], 'types')

@@ -91,6 +91,11 @@ test('every example is what is really thrown, with its code and the option in qu
   const products = sp.cache('products', { maxValueBytes: '64kb' })
   const gone = sp.limiter('gone', { limit: 30, window: '5m' })
   gone.dispose()
+  const daily = sp.limiter('daily', { limit: 5, window: '1d', algorithm: 'fixed-window' })
+  const full = spillway({ isolated: true })
+  t.after(() => full.close())
+  const crowded = full.limiter('chat', { limit: 30, window: '5m', maxKeys: 1 })
+  const crowd = Array.from({ length: 10_000 }, (_, index) => `stranger-${index}`)
   const thrown = [
     ['E_OPTION', () => sp.limiter('chat', { limit: 30, windwo: '5m' }), 'windwo'],
     ['E_OPTION', () => sp.limiter('chat', { limit: 0, window: '5m' }), 'limit'],
@@ -100,6 +105,8 @@ test('every example is what is really thrown, with its code and the option in qu
     ['E_RATE_TOO_FINE', () => sp.limiter('bytes', { limit: 50_000_000, window: '1s' })],
     ['E_MISMATCH', () => sp.limiter('chat', { limit: 60, window: '5m', burst: 30 })],
     ['E_UNSUPPORTED', () => spillway({ redis: 'redis://127.0.0.1' }), 'redis'],
+    ['E_UNSUPPORTED', () => daily.reserve('tenant-7', 1, { maxWait: '2s' })],
+    ['E_BLOCKS_FULL', () => crowd.forEach((key) => crowded.block(key, '1h'))],
     ['E_KEY', () => chat.consume(undefined)],
     ['E_COST', () => chat.consume('tenant-7', -1)],
     ['E_FUNCTION', () => payments.run(Promise.resolve())],

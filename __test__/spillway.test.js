@@ -82,6 +82,7 @@ test('kinds may share a name', (t) => {
   handles[0].consume('a', 3)
   handles[1].isolate()
   assert.equal(handles[3].get('a'), undefined)
+  assert.equal(sp.limiter('same', LIMIT), handles[0], 'still the one handle')
   handles[1].dispose()
   assert.equal(handles[0].consume('a').ok, false)
 })
@@ -160,7 +161,7 @@ test('a mismatch replaces where that was asked for: the old handle keeps the old
   assert.equal(replaced.consume('a').remaining, 30)
   assert.equal(old.consume('a').ok, false)
   assert.equal(sp.limiter('chat', { limit: 31, window: '5m' }), replaced)
-  assert.equal(sp.snapshot().limiters.chat.config.limit, 31)
+  assert.equal(sp.snapshot().limiters.chat.limits[0].limit, 31)
 })
 
 test('what was replaced ends with its spillway like everything else', async (t) => {
@@ -242,6 +243,19 @@ test('a name opened after dispose is fresh, with whatever options', (t) => {
   again.dispose()
 })
 
+test('a name that somebody else has ended is opened afresh with the same options too', (t) => {
+  const [one, two] = [opened(t, {}), opened(t, {})]
+  const name = fresh('ended')
+  const before = two.limiter(name, LIMIT)
+  before.consume('a', 3)
+  one.limiter(name, LIMIT).dispose()
+  const after = two.limiter(name, LIMIT)
+  assert.notEqual(after, before)
+  assert.equal(after.consume('a').ok, true)
+  assert.throws(() => before.consume('a'), DISPOSED)
+  after.dispose()
+})
+
 test('a thousand disposals and reopenings in a row leave one name', (t) => {
   const sp = opened(t)
   for (let i = 0; i < 1000; i++) {
@@ -308,10 +322,12 @@ test('a decoded copy is not served after dispose or close', async (t) => {
 test('a snapshot has the shape index.d.ts declares, not a field more or less', async (t) => {
   const sp = opened(t)
   const shapes = declaredShapes()
-  const bare = sp.snapshot()
-  assert.deepEqual(bare, { limiters: {}, breakers: {}, bulkheads: {}, caches: {} })
+  const { loop, ...bare } = sp.snapshot()
+  assert.deepEqual(bare, { limiters: {}, breakers: {}, bulkheads: {}, caches: {}, sheds: {} })
+  assertShape(loop, 'LoopReport', shapes, 'loop')
   const { handles } = oneOfEach(sp, 'a')
   sp.breaker('slow', { consecutive: 3, slow: { over: '1s', rate: 0.5 } })
+  sp.limiter('several', [LIMIT, { limit: 9, window: '1d', algorithm: 'fixed-window', shadow: true }]).consume('a')
   handles[0].consume('a')
   await handles[1].run(() => {})
   handles[3].set('a', 1)
@@ -326,6 +342,12 @@ test('a snapshot has the shape index.d.ts declares, not a field more or less', a
   const other = structuredClone(snapshot)
   other.breakers.a.state = 'ajar'
   assert.throws(() => assertShape(other, 'Snapshot', shapes, 'snapshot'), /snapshot\.breakers\.a\.state/)
+  for (const [field, wrong] of Object.entries({ algorithm: 'guess', provenance: { limit: 7 }, shadow: 0, name: 7 })) {
+    const limit = structuredClone(snapshot)
+    limit.limiters.several.limits[1][field] = wrong
+    const at = new RegExp(`snapshot\\.limiters\\.several\\.limits\\[1\\]\\.${field}`)
+    assert.throws(() => assertShape(limit, 'Snapshot', shapes, 'snapshot'), at)
+  }
 })
 
 test('a snapshot shows what was configured', (t) => {
@@ -344,7 +366,27 @@ test('a snapshot shows what was configured', (t) => {
   sp.bulkhead('h', { limit: 5, queue: 6 })
   sp.cache('c', { ttl: '1m', jitter: 0.3, maxBytes: '1mb', maxValueBytes: '64kb' })
   const { limiters, breakers, bulkheads, caches } = sp.snapshot()
-  assert.deepEqual(limiters.l.config, { limit: 30, windowMs: 300_000, burst: 40, maxKeys: 50 })
+  assert.deepEqual(limiters.l.limits, [
+    {
+      name: 'l',
+      algorithm: 'token-bucket',
+      limit: 30,
+      windowMs: 300_000,
+      burst: 40,
+      maxKeys: 50,
+      shadow: false,
+      provenance: {
+        limit: 'option',
+        window: 'option',
+        burst: 'option',
+        algorithm: 'default',
+        maxKeys: 'option',
+        shadow: 'default',
+      },
+      keys: 0,
+      overflowed: 0,
+    },
+  ])
   assert.deepEqual(breakers.b.config, {
     windowMs: 10_000,
     failureRate: 0.25,
@@ -366,19 +408,33 @@ test('the defaults are those index.d.ts names', (t) => {
   sp.cache('a')
   sp.cache('small', { maxBytes: '64kb' })
   const { limiters, bulkheads, caches } = sp.snapshot()
-  assert.deepEqual(limiters.a.config, { limit: 30, windowMs: 300_000, burst: 30, maxKeys: 1_000_000 })
+  assert.deepEqual(configured(limiters.a), {
+    name: 'a',
+    algorithm: 'token-bucket',
+    limit: 30,
+    windowMs: 300_000,
+    burst: 30,
+    maxKeys: 1_000_000,
+    shadow: false,
+  })
   assert.deepEqual(bulkheads.a.config, { limit: 5, queue: 0 })
   const mb = 1024 * 1024
   assert.deepEqual(caches.a.config, { ttlMs: 300_000, jitter: 0.1, maxBytes: 64 * mb, maxValueBytes: mb })
   assert.equal(caches.small.config.maxValueBytes, 8192)
 })
 
+/** What a snapshot says the one limit of a limiter was opened with. */
+function configured({ limits: [{ keys: _keys, overflowed: _overflowed, provenance: _provenance, ...config }] }) {
+  return config
+}
+
 /** The interfaces of index.d.ts a snapshot is made of, as field → type. */
 function declaredShapes() {
   const text = fs.readFileSync(path.join(__dirname, '..', 'index.d.ts'), 'utf8').replace(/\/\*\*[^]*?\*\//g, '')
   const shapes = new Map()
   for (const [, name, parent, body] of text.matchAll(/export interface (\w+)(?: extends (\w+))? \{\n([^]*?)\n\}/g)) {
-    if (/Snapshot$|^CacheStats$/.test(name)) shapes.set(name, { parent, fields: fieldsOf(body) })
+    if (/Snapshot$|^CacheStats$|^LimitInfo$|^(?:Loop|Shed)Report$/.test(name))
+      shapes.set(name, { parent, fields: fieldsOf(body) })
   }
   const [, states] = /type BreakerState = (.*)/.exec(text)
   shapes.set('BreakerState', { values: states.split(' | ').map((word) => word.slice(1, -1)) })
@@ -390,7 +446,7 @@ function fieldsOf(body) {
   const fields = new Map()
   let rest = body.trim()
   while (rest !== '') {
-    const [whole, name] = /^(\w+): */.exec(rest)
+    const [whole, name] = /^(?:readonly )?(\w+): */.exec(rest)
     let [depth, end] = [0, whole.length]
     while (end < rest.length && (depth > 0 || !'\n;'.includes(rest[end]))) {
       depth += '{<'.includes(rest[end]) ? 1 : '}>'.includes(rest[end]) ? -1 : 0
@@ -405,11 +461,19 @@ function fieldsOf(body) {
 /** That `value` is of `type`, to the last field. */
 function assertShape(value, type, shapes, at) {
   const [, of] = /^Record<string, (\w+)>$/.exec(type) ?? []
+  const words = /^'[^|]*'(?: \| '[^|]*')*$/.test(type) ? type.split(' | ').map((word) => word.slice(1, -1)) : undefined
   const alternatives = type.endsWith(' | null') ? [type.slice(0, -' | null'.length), null] : [type]
   if (alternatives.length > 1 && value === null) return
   const [main] = alternatives
   if (of !== undefined) {
     for (const [name, entry] of Object.entries(value)) assertShape(entry, of, shapes, `${at}.${name}`)
+  } else if (main.endsWith('[]')) {
+    assert.ok(Array.isArray(value), `${at} is no array`)
+    for (const [index, entry] of value.entries()) assertShape(entry, main.slice(0, -2), shapes, `${at}[${index}]`)
+  } else if (main === 'string' || main === 'boolean') {
+    assert.equal(typeof value, main, at)
+  } else if (words !== undefined) {
+    assert.ok(words.includes(value), `${at} is ${value}`)
   } else if (main === 'number') {
     assert.ok(Number.isFinite(value), `${at} is ${value}`)
   } else if (shapes.get(main)?.values) {
@@ -455,6 +519,9 @@ const MISTYPED = ['7', null, true, {}, [], 7n, () => 7]
 const FRACTIONS = [NaN, Infinity, -Infinity, 1.5]
 const DURATION = "like '30s'"
 const LIMITER = { limit: 1, window: 1000 }
+const FIXED = { ...LIMITER, algorithm: 'fixed-window' }
+const SLIDING = { ...LIMITER, algorithm: 'sliding-window' }
+const ALGORITHMS = "must be 'token-bucket', 'fixed-window' or 'sliding-window'"
 const ranged = (from, to) => `from ${from} to ${to}`
 
 /** kind, option, the other options, code, what a wrong type is told, wrong types, what is out of range is told, and what is. */
@@ -463,7 +530,12 @@ const RULES = [
   ['limiter', 'limit', LIMITER, 'E_OPTION', ranged('1', '1,000,000,000'), [], [0, -1, 1e9 + 1, ...FRACTIONS]],
   ['limiter', 'burst', LIMITER, 'E_OPTION', ranged('1', '1,000,000,000'), MISTYPED, [0, -1, 1e9 + 1, ...FRACTIONS]],
   ['limiter', 'maxKeys', LIMITER, 'E_OPTION', ranged('1', '100,000,000'), MISTYPED, [0, 1e8 + 1, ...FRACTIONS]],
-  ['limiter', 'algorithm', LIMITER, 'E_OPTION', "must be 'token-bucket'", ['sliding-window', 'Token-Bucket', 1, null]],
+  ['limiter', 'algorithm', LIMITER, 'E_OPTION', ALGORITHMS, ['sliding', 'Token-Bucket', 'gcra', '', 1, null, {}]],
+  ['limiter', 'burst', FIXED, 'E_OPTION', 'a fixed-window allows its limit at once', [1, 5, null, NaN, '7']],
+  ['limiter', 'burst', SLIDING, 'E_OPTION', 'a sliding-window allows its limit at once', [1, 5, null, NaN, '7']],
+  ['limiter', 'limit', SLIDING, 'E_OPTION', 'must be up to 1,048,575; for more take a', [], [1_048_576, 1e9]],
+  ['limiter', 'limit', SLIDING, 'E_OPTION', ranged('1', '1,000,000,000'), [undefined, ...MISTYPED], [0, 1e9 + 1]],
+  ['limiter', 'shadow', LIMITER, 'E_OPTION', 'must be true or false', ['true', 1, 0, null, {}]],
   [
     'limiter',
     'window',
@@ -518,6 +590,7 @@ const RULES = [
   ['cache', 'loadTimeout', {}, 'E_DURATION', DURATION, ['soon', null]],
   ['cache', 'loadTimeout', {}, 'E_DURATION', '1 ms to 86,400,000 ms', [], [0, '25h']],
   ['cache', 'codec', {}, 'E_OPTION', "must be 'json'", ['bytes', 'v8', null, {}]],
+  ['spillway', 'env', {}, 'E_OPTION', 'an object of environment variables, or false', [true, 'prod', 7, null, []]],
   ['spillway', 'onMismatch', {}, 'E_OPTION', "must be 'throw' or 'replace'", ['ignore', null, true]],
   ['spillway', 'isolated', {}, 'E_OPTION', 'must be true or false', ['true', 1, null]],
   ['spillway', 'clock', {}, 'E_OPTION', 'must be a function', [0, 'now', null, {}]],
@@ -554,7 +627,7 @@ for (const [index, [kind, option, others, code, rule, mistyped, outOfRange = []]
         assertMisuse(() => open(withOption(others, option, value)), { code, option, Base, includes })
       }
     }
-    assert.deepEqual(sp.snapshot(), { limiters: {}, breakers: {}, bulkheads: {}, caches: {} }, 'nothing was opened')
+    assert.deepEqual(sp.snapshot().limiters, {}, 'nothing was opened')
   })
 }
 
@@ -563,6 +636,8 @@ test('both ends of every range are inside of it', (t) => {
   for (const [kind, ...all] of [
     ['limiter', { limit: 1, window: 1 }, { limit: 1, window: '3650d' }, { limit: 1e9, window: '1000s', burst: 1e9 }],
     ['limiter', { limit: 1, window: 1, burst: 1, maxKeys: 1 }, { limit: 1, window: 1, algorithm: 'token-bucket' }],
+    ['limiter', { limit: 1e9, window: 1, algorithm: 'fixed-window' }, { ...FIXED, window: '3650d', maxKeys: 1e8 }],
+    ['limiter', { ...SLIDING, limit: 1_048_575, window: 1 }, { ...SLIDING, limit: 1_048_575, window: '3650d' }],
     ['breaker', { window: 10, failureRate: 1e-9, minCalls: 1, consecutive: 1, probes: 1, probeTimeout: 1, open: 1 }],
     ['breaker', { window: '1d', failureRate: 1, minCalls: 1e6, consecutive: 1e6, probes: 65_535, probeTimeout: '1d' }],
     ['breaker', { open: '1d' }, { open: { for: 1, max: 1, jitter: 0 } }, { open: { for: '1d', max: '1d', jitter: 1 } }],
@@ -586,11 +661,11 @@ test('both ends of every range are inside of it', (t) => {
 test('an option there is not is told with those there are', (t) => {
   const sp = opened(t)
   const all = {
-    limiter: 'there are limit, window, burst, algorithm and maxKeys',
+    limiter: 'there are limit, window, burst, algorithm, maxKeys, shadow and env',
     breaker: 'there are window, failureRate, minCalls, consecutive, slow, open, probes, probeTimeout and classify',
     bulkhead: 'there are limit, queue and queueTimeout',
     cache: 'there are ttl, jitter, maxBytes, maxValueBytes, loadTimeout and codec',
-    spillway: 'there are prefix, onMismatch, isolated, clock and redis',
+    spillway: 'there are prefix, env, onMismatch, isolated, clock and redis',
   }
   for (const [kind, there] of Object.entries(all)) {
     for (const option of ['Limit', 'windwo', 'constructor']) {
@@ -605,13 +680,18 @@ test('an option there is not is told with those there are', (t) => {
 test('options that are no object are told', (t) => {
   const sp = opened(t)
   for (const [kind, of] of [
-    ['limiter', 'the options of a limiter must be an object with limit, window, burst, algorithm and maxKeys; got '],
+    [
+      'limiter',
+      'the options of a limiter must be an object with limit, window, burst, algorithm, maxKeys, shadow and env',
+    ],
     ['breaker', 'the options of a breaker must be an object with window, '],
     ['bulkhead', 'the options of a bulkhead must be an object with limit, queue and queueTimeout; got '],
     ['cache', 'the options of a cache must be an object with ttl, '],
     ['spillway', 'the options of spillway() must be an object with prefix, '],
   ]) {
-    for (const options of [null, 30, '30', true, [], [LIMITER], () => LIMITER]) {
+    // Of limiters alone there may be several options: how those are refused is in limits.test.js.
+    const arrays = kind === 'limiter' ? [] : [[], [LIMITER]]
+    for (const options of [null, 30, '30', true, () => LIMITER, ...arrays]) {
       const open = () => (kind === 'spillway' ? spillway(options) : sp[kind]('wrong', options))
       assertMisuse(open, { code: 'E_OPTION', option: undefined, Base: TypeError, includes: [of] })
     }
@@ -656,6 +736,10 @@ test('a polluted prototype is no option', (t) => {
     window: 1,
     burst: 1,
     maxKeys: 1,
+    algorithm: 'fixed-window',
+    shadow: true,
+    name: 'evil',
+    env: { limit: 'EVIL' },
     queue: 9,
     ttl: 1,
     prefix: 'evil',
@@ -685,7 +769,15 @@ test('a polluted prototype is no option', (t) => {
   sp.bulkhead(name, { limit: 2 })
   sp.cache(name, {})
   const { limiters, breakers, bulkheads, caches } = sp.snapshot()
-  assert.deepEqual(limiters[name].config, { limit: 3, windowMs: 3_600_000, burst: 3, maxKeys: 1_000_000 })
+  assert.deepEqual(configured(limiters[name]), {
+    name,
+    algorithm: 'token-bucket',
+    limit: 3,
+    windowMs: 3_600_000,
+    burst: 3,
+    maxKeys: 1_000_000,
+    shadow: false,
+  })
   assert.deepEqual([breakers[name].config.consecutive, breakers[name].config.slow], [null, null])
   assert.deepEqual(bulkheads[name].config, { limit: 2, queue: 0 })
   assert.deepEqual([caches[name].config.ttlMs, caches[name].config.jitter], [300_000, 0.1])
@@ -708,7 +800,8 @@ test('a clock that answers no time is told where it is read', async (t) => {
   const { calls, handles } = oneOfEach(sp, 'a')
   for (const answer of [NaN, Infinity, undefined, '0', null, 0n, new Date(0)]) {
     now = answer
-    const wrong = { name: 'TypeError', code: 'E_OPTION', option: 'clock', message: /^`clock` must answer milliseconds/ }
+    const name = typeof answer === 'number' ? 'RangeError' : 'TypeError'
+    const wrong = { name, code: 'E_OPTION', option: 'clock', message: /^`clock` must answer milliseconds since 1970 / }
     for (const call of [calls[0], calls[3]]) assert.throws(call, wrong)
     assert.throws(() => handles[0].peek('a'), wrong)
     assert.throws(() => handles[0].reset('a'), wrong)

@@ -53,6 +53,91 @@ test('four workers share one limit to the unit', async () => {
   assert.equal(limiters[name].limited, 99_000)
 })
 
+/** A window of about a year that does not turn within the next minutes. */
+function calm() {
+  const DAY = 86_400_000
+  const days = [365, 364, 363].find((each) => each * DAY - (Date.now() % (each * DAY)) > 600_000)
+  return `${days}d`
+}
+
+const sum = (numbers) => numbers.reduce((one, other) => one + other, 0)
+
+for (const algorithm of ['fixed-window', 'sliding-window']) {
+  test(`four workers share one ${algorithm} to the unit`, async () => {
+    const name = fresh('window')
+    const options = { limit: 1000, window: calm(), algorithm }
+    const answers = await together(4, 'spend', () => ({ name, options, keys: ['everybody'], attempts: 50_000 }))
+    assert.equal(sum(answers), 1000, `admitted ${answers}`)
+    const { allowed, limited } = face.spillway().snapshot().limiters[name]
+    assert.deepEqual([allowed, limited], [1000, 199_000])
+  })
+}
+
+for (const roomier of [1, 300]) {
+  for (const first of ['tight', 'roomy']) {
+    test(`four workers admit what two limits admit, the ${first} one first, and a denial by one costs nothing of the other (${roomier} roomier)`, async () => {
+      const name = fresh('several')
+      const options = [
+        { limit: 1000, window: '365d', name: 'tight' },
+        { limit: 1000 + roomier, window: '3650d', algorithm: 'fixed-window', name: 'roomy' },
+      ]
+      if (first === 'roomy') options.reverse()
+      const answers = await together(4, 'spend', () => ({ name, options, keys: ['everybody'], attempts: 50_000 }))
+      assert.equal(sum(answers), 1000, `admitted ${answers}`)
+      // Of two denials the longer speaks, the window's, and it denies only what is more than it has left.
+      const limiter = face.limiter(name, options)
+      assert.equal(limiter.peek('everybody', roomier).limiter, `${name}/tight`)
+      assert.equal(limiter.peek('everybody', roomier + 1).limiter, `${name}/roomy`)
+    })
+  }
+}
+
+for (const way of ['consumeMany', 'reserve']) {
+  test(`four workers share one limit by ${way} as well`, async () => {
+    const name = fresh(way)
+    const options = { limit: 999, window: '365d' }
+    const answers = await together(4, 'spend', () => ({ name, options, keys: ['a'], attempts: 25_000, way }))
+    assert.equal(sum(answers), 999, `admitted ${answers}`)
+  })
+}
+
+test('four workers spend of four users and one organisation exactly what the organisation has, and no user too much', async () => {
+  const users = { name: fresh('users'), options: { limit: 400, window: '365d' } }
+  const organisations = {
+    name: fresh('organisations'),
+    options: { limit: 1000, window: calm(), algorithm: 'fixed-window' },
+  }
+  const keys = ['ada', 'bob', 'cy', 'di']
+  const answers = await together(4, 'spendAll', () => ({ users, organisations, keys, attempts: 50_000 }))
+  assert.equal(sum(answers), 1000, `admitted ${answers}`)
+  const user = face.limiter(users.name, users.options)
+  const spent = keys.map((key) => 400 - user.peek(key).remaining)
+  assert.equal(sum(spent), 1000, `spent ${spent}`)
+  assert.equal(face.limiter(organisations.name, organisations.options).peek('acme').remaining, 0)
+  const { limiters } = face.spillway().snapshot()
+  assert.equal(limiters[users.name].allowed, 1000)
+  assert.equal(limiters[organisations.name].allowed, 1000)
+  assert.equal(limiters[users.name].limited + limiters[organisations.name].limited, 199_000)
+})
+
+test('a block made in one thread is seen in another at once, and so is its end', async () => {
+  for (const algorithm of ['token-bucket', 'fixed-window', 'sliding-window']) {
+    const name = fresh('blocked')
+    const options = { limit: 1_000_000, window: '365d', algorithm }
+    const limiter = face.limiter(name, options)
+    const { said, answer, worker } = work('untilBlocked', { name, options })
+    assert.equal(await said, 'asking')
+    assert.equal(limiter.consume('b').ok, true)
+    limiter.block('a', '1h')
+    assert.equal(await answer, 'blocked')
+    assert.equal(limiter.consume('b').reason, 'blocked', 'what the worker has blocked')
+    assert.equal(limiter.unblock('b'), true)
+    assert.equal(limiter.consume('b').ok, true)
+    await worker.terminate()
+    assert.equal(face.spillway().snapshot().limiters[name].blockedKeys, 1)
+  }
+})
+
 test('four workers with a thousand callers each load a cold key once', async () => {
   const loads = new Int32Array(new SharedArrayBuffer(4))
   const answers = await together(4, 'load', () => ({ loads, name: cold }))

@@ -1,57 +1,146 @@
-// Owns the terms of a charge: which key a request is charged to, how much, and whether it is told.
-// Never asks a limiter: that is the adapter's one line of work.
+// Owns the terms of a charge: whose key a request is charged to, how much, on which plan, how it is told, when it comes back.
+// Never writes an answer: that is the adapter's work.
 'use strict'
 
 const { misuse, shown } = require('../lib/misuse.js')
+const { listsOf } = require('./lists.js')
+const { Outcome, refundOf } = require('./outcome.js')
+const { fieldsOf } = require('./ratelimit-fields.js')
 
 /**
- * @template {(...args: any[]) => unknown} Key
- * @template {number | ((...args: any[]) => unknown)} Cost
- * @typedef {{ key: Key, cost?: Cost, headers?: boolean }} Terms
+ * @typedef {(...args: any[]) => any} Asked a function of the request and of what the framework hands on beside it
+ * @typedef {import('../index').Decision} Decision
+ * @typedef {import('../index').Limiter<import('../index').Mode>} Limiter
+ * @typedef {import('../index').LimitOverride} Override
+ *
+ * @typedef {object} Terms
+ * @property {string} caller as it stands in messages
+ * @property {Limiter} limiter
+ * @property {Asked} keyOf
+ * @property {number | undefined} cost
+ * @property {Asked | undefined} costOf
+ * @property {Asked | undefined} overrideOf
+ * @property {import('./ratelimit-fields.js').Fields | undefined} fields undefined where nothing is told
+ * @property {import('./outcome.js').RefundRule | undefined} refund
+ * @property {Asked | undefined} onLimited
+ * @property {import('./lists.js').Listed | undefined} listed
  */
 
+/** What the adapters of a framework that speaks HTTP have. @type {readonly string[]} */
+const OPTIONS = ['key', 'cost', 'override', 'headers', 'refund', 'onLimited', 'allow', 'deny', 'address']
+
 /**
- * The options of `limit()` and `limited()`, checked once, where they come in.
- * @template {(...args: any[]) => unknown} Key
- * @template {number | ((...args: any[]) => unknown)} Cost
+ * The options of one limit, checked once, where they come in.
  * @param {string} caller
  * @param {unknown} limiter
- * @param {Terms<Key, Cost> | undefined} options
- * @returns {{ keyOf: Key, cost: number | undefined, costOf: Exclude<Cost, number> | undefined, headers: boolean }}
+ * @param {unknown} options
+ * @param {{ names?: readonly string[], addressOf?: Asked }} [adapter] the options it has, and where it finds an address
+ * @returns {Terms}
  */
-function termsOf(caller, limiter, options) {
-  const asked = /** @type {{ consume?: unknown } | null | undefined} */ (limiter)
+function termsOf(caller, limiter, options, { names = OPTIONS, addressOf } = {}) {
+  const asked = /** @type {Limiter} */ (limiter)
   if (typeof asked?.consume !== 'function') {
     throw misuse('E_OPTION', `${caller}: the limiter must be what limiter(name, …) answered; got ${shown(limiter)}`)
   }
-  const { key, cost, headers = true, ...rest } = options ?? /** @type {Partial<Terms<Key, Cost>>} */ ({})
-  if (typeof key !== 'function') throw wrong('key', key, 'is required, a function from the request to a string')
+  const given = /** @type {Record<string, any>} */ (options ?? {})
+  if (typeof given.key !== 'function') {
+    throw wrong(caller, 'key', given.key, 'is required, a function from the request to a string')
+  }
+  const { cost } = given
   if (cost !== undefined && typeof cost !== 'number' && typeof cost !== 'function') {
-    throw wrong('cost', cost, 'must be a whole number, or a function from the request to one')
+    throw wrong(caller, 'cost', cost, 'must be a whole number, or a function from the request to one')
   }
-  if (typeof headers !== 'boolean') throw wrong('headers', headers, 'must be true or false')
-  const [unknown] = Object.keys(rest)
+  for (const [option, rule] of [
+    ['override', 'must be a function from the request to { limit, window, burst } or undefined'],
+    ['onLimited', 'must be a function that answers in place of the 429'],
+    ['address', 'must be a function from the request to an IP address'],
+  ]) {
+    if (given[option] !== undefined && typeof given[option] !== 'function') {
+      throw wrong(caller, option, given[option], rule)
+    }
+  }
+  const unknown = Object.keys(given).find((name) => !names.includes(name))
   if (unknown !== undefined) {
-    throw misuse('E_OPTION', `${caller} has no option ${shown(unknown)}; it has key, cost and headers`, {
-      option: unknown,
-    })
+    const last = names.length - 1
+    const known = last < 1 ? names.join() : `${names.slice(0, last).join(', ')} and ${names[last]}`
+    throw misuse('E_OPTION', `${caller} has no option ${shown(unknown)}; it has ${known}`, { option: unknown })
   }
-  return typeof cost === 'function'
-    ? { keyOf: key, cost: undefined, costOf: /** @type {Exclude<Cost, number>} */ (cost), headers }
-    : { keyOf: key, cost, costOf: undefined, headers }
-
-  function wrong(/** @type {string} */ option, /** @type {unknown} */ given, /** @type {string} */ rule) {
-    return misuse('E_OPTION', `${caller}: ${option} ${rule}; got ${shown(given)}`, { option })
+  return {
+    caller,
+    limiter: asked,
+    keyOf: given.key,
+    cost: typeof cost === 'function' ? undefined : cost,
+    costOf: typeof cost === 'function' ? cost : undefined,
+    overrideOf: given.override,
+    fields: fieldsOf(caller, asked, given.headers),
+    refund: refundOf(caller, asked, given.refund),
+    onLimited: given.onLimited,
+    listed: listsOf(caller, given, given.address ?? addressOf),
   }
 }
 
-/** A wrapper around what is not a function would fail at the first request rather than here. */
-function requireHandler(/** @type {string} */ caller, /** @type {unknown} */ handler) {
-  if (typeof handler === 'function') return
-  throw misuse(
-    'E_OPTION',
-    `${caller}: the handler must be a function from a Request to a Response; got ${shown(handler)}`,
-  )
+/** @type {readonly unknown[]} */
+const NOTHING = []
+
+/** @typedef {InstanceType<typeof Charge>} Charged */
+
+/** One request's charge: what was decided, on which plan, and the way back. */
+class Charge extends Outcome {
+  /**
+   * @param {Terms} terms
+   * @param {string} key
+   * @param {Override | undefined} override
+   * @param {Decision} decision
+   */
+  constructor(terms, key, override, decision) {
+    super(terms.limiter, terms.refund, key, decision)
+    this.override = override
+  }
+}
+
+/**
+ * Charges one request: at once where all that was asked answered at once, else as a promise.
+ * @param {Terms} terms
+ * @param {unknown} request
+ * @param {readonly unknown[]} [rest] what the framework hands on beside the request
+ * @returns {Charge | PromiseLike<Charge>}
+ */
+function charge(terms, request, rest = NOTHING) {
+  // One after the other, and the next only when the last has answered: a promise left alone could reject unheard.
+  const key = terms.keyOf(request, ...rest)
+  if (isPromise(key)) return chargeLater(terms, request, rest, key)
+  const cost = terms.costOf === undefined ? terms.cost : terms.costOf(request, ...rest)
+  if (isPromise(cost)) return chargeLater(terms, request, rest, key, cost)
+  const override = terms.overrideOf === undefined ? undefined : terms.overrideOf(request, ...rest)
+  return isPromise(override)
+    ? override.then((plan) => consume(terms, key, cost, plan))
+    : consume(terms, key, cost, override)
+}
+
+/** @type {(terms: Terms, request: unknown, rest: readonly unknown[], key: unknown, cost?: PromiseLike<any>) => Promise<Charge>} */
+async function chargeLater(terms, request, rest, key, cost) {
+  const known = await key
+  const units = await (cost ?? (terms.costOf === undefined ? terms.cost : terms.costOf(request, ...rest)))
+  const override = terms.overrideOf === undefined ? undefined : await terms.overrideOf(request, ...rest)
+  return consume(terms, known, units, override)
+}
+
+/**
+ * @param {Terms} terms
+ * @param {unknown} given
+ * @param {number | undefined} cost
+ * @param {Override | undefined} override
+ * @returns {Charge | PromiseLike<Charge>}
+ */
+function consume(terms, given, cost, override) {
+  const key = requireKey(terms.caller, given)
+  // An argument that goes unsaid is one fewer to look at.
+  const answer =
+    override == null
+      ? terms.limiter.consume(key, cost)
+      : /** @type {any} */ (terms.limiter).consume(key, cost, override)
+  if (!isPromise(answer)) return new Charge(terms, key, override ?? undefined, answer)
+  return answer.then((/** @type {Decision} */ decision) => new Charge(terms, key, override ?? undefined, decision))
 }
 
 /** Charging everybody without a key to one key would limit strangers together, so a request without one is an error. */
@@ -64,4 +153,28 @@ function requireKey(/** @type {string} */ caller, /** @type {unknown} */ key) {
   )
 }
 
-module.exports = { termsOf, requireHandler, requireKey }
+/** A wrapper around what is not a function would fail at the first request rather than here. */
+function requireHandler(/** @type {string} */ caller, /** @type {unknown} */ handler) {
+  if (typeof handler === 'function') return
+  throw misuse(
+    'E_OPTION',
+    `${caller}: the handler must be a function from a Request to a Response; got ${shown(handler)}`,
+  )
+}
+
+/** @param {unknown} value @returns {value is PromiseLike<any>} */
+function isPromise(value) {
+  return typeof value === 'object' && value !== null && typeof (/** @type {any} */ (value).then) === 'function'
+}
+
+/**
+ * @param {string} caller
+ * @param {string} option
+ * @param {unknown} given
+ * @param {string} rule
+ */
+function wrong(caller, option, given, rule) {
+  return misuse('E_OPTION', `${caller}: ${option} ${rule}; got ${shown(given)}`, { option })
+}
+
+module.exports = { OPTIONS, termsOf, charge, isPromise, requireHandler, requireKey }

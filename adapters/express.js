@@ -1,46 +1,85 @@
-// Owns the Express face, on nothing but what node:http gives: limit() before a handler, refusals() behind them all.
+// Owns the Express face, on nothing but what node:http gives: limit() and shed() before a handler, refusals() behind them all.
 // Never keeps state of its own and never turns an error that is not a refusal into an answer.
 'use strict'
 
 const { Refusal, isRefusal } = require('../lib/refusals.js')
-const { RateLimitFields } = require('./ratelimit-fields.js')
-const { termsOf, requireKey } = require('./charge.js')
-const { problemOf, OF_THE_UNSENT_BODY } = require('./problem.js')
+const { charge, isPromise, termsOf } = require('./charge.js')
+const { onEnd } = require('./ended.js')
+const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./problem.js')
+const { retryAfterSeconds } = require('./ratelimit-fields.js')
+const { sheddingOf } = require('./shedding.js')
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
  * @typedef {import('node:http').ServerResponse} Response
  * @typedef {(error?: unknown) => void} Next
- * @typedef {import('../index').Decision} Decision
- * @typedef {import('../index').Refusal} Refused
- * @typedef {InstanceType<typeof RateLimitFields>} Fields
- * @typedef {import('../index').Limiter<import('../index').Mode>} Limiter
- * @typedef {import('./charge.js').Terms<(req: any) => string, number | ((req: any) => number)>} Terms
+ * @typedef {import('./charge.js').Charged} Charged
  */
+
+/** @type {import('./ratelimit-fields.js').Sink<Response>} */
+const SINK = {
+  get: (res, name) => res.getHeader(name),
+  set: (res, name, value) => res.setHeader(name, value),
+}
+
+/** Express answers behind `trust proxy`; without Express there is nobody to trust. */
+const addressOf = (/** @type {any} */ req) => req.ip ?? req.socket?.remoteAddress
 
 /**
  * Middleware that charges each request to `limiter` and answers 429 by itself when it is over.
- * @param {Limiter} limiter
- * @param {Terms} options
+ * @param {import('./charge.js').Limiter} limiter
+ * @param {unknown} options
  */
 function limit(limiter, options) {
-  const caller = 'limit(limiter, { key })'
-  const { keyOf, cost, costOf, headers } = termsOf(caller, limiter, options)
-  const fields = headers ? new RateLimitFields(limiter) : undefined
+  const terms = termsOf('limit(limiter, { key })', limiter, options, { addressOf })
+  const { fields, listed, onLimited } = terms
 
-  /** @type {(decision: Decision, res: Response, next: Next) => void} */
-  function conclude(decision, res, next) {
-    if (fields !== undefined && !res.headersSent) tell(res, fields, decision)
-    if (decision.ok) next()
-    else refuse(Refusal.of(decision), res, next)
+  /** @type {(charged: Charged, req: Request, res: Response, next: Next) => void} */
+  function conclude(charged, req, res, next) {
+    const { decision } = charged
+    if (fields !== undefined && !res.headersSent) fields.tell(SINK, res, decision, charged.override)
+    if (decision.ok) {
+      if (charged.pending) onEnd(res, charged)
+      next()
+    } else if (onLimited === undefined || res.headersSent) {
+      refuse(Refusal.of(decision), res, next)
+    } else {
+      const retryAfter = retryAfterSeconds(decision.retryAfterMs)
+      if (retryAfter !== undefined) res.setHeader('Retry-After', retryAfter)
+      const answered = onLimited(req, res, next, decision)
+      if (isPromise(answered)) answered.then(undefined, next)
+    }
   }
 
   /** @type {(req: Request, res: Response, next: Next) => void} */
   return function spillwayLimit(req, res, next) {
-    const key = requireKey(caller, keyOf(req))
-    const answer = limiter.consume(key, costOf === undefined ? cost : costOf(req))
-    if ('then' in answer) answer.then((decision) => conclude(decision, res, next)).then(undefined, next)
-    else conclude(answer, res, next)
+    const side = listed?.(req)
+    if (side === 'allow') {
+      next()
+    } else if (side === 'deny') {
+      send(FORBIDDEN, res)
+    } else {
+      const charged = charge(terms, req)
+      if (isPromise(charged)) charged.then((later) => conclude(later, req, res, next)).then(undefined, next)
+      else conclude(charged, req, res, next)
+    }
+  }
+}
+
+/**
+ * Middleware that answers 503 by itself while `guard` sheds load.
+ * @param {import('./shedding.js').Guard} guard
+ * @param {unknown} [options]
+ */
+function shed(guard, options) {
+  const shedOf = sheddingOf('shed(guard)', guard, options)
+
+  /** @type {(req: Request, res: Response, next: Next) => void} */
+  return function spillwayShed(req, res, next) {
+    const shed = shedOf(req)
+    if (shed === null) next()
+    else if (res.headersSent) next(shed.refusal)
+    else send(shed.problem, res)
   }
 }
 
@@ -57,26 +96,17 @@ function refusals() {
   }
 }
 
-/** Several limits may guard one route: each adds its member to the two lists. */
-function tell(/** @type {Response} */ res, /** @type {Fields} */ fields, /** @type {Decision} */ decision) {
-  const before = res.getHeader('RateLimit-Policy')
-  const member = fields.limit(decision)
-  if (before === undefined) {
-    res.setHeader('RateLimit-Policy', fields.policy)
-    res.setHeader('RateLimit', member)
-  } else {
-    res.setHeader('RateLimit-Policy', `${before}, ${fields.policy}`)
-    res.setHeader('RateLimit', `${res.getHeader('RateLimit')}, ${member}`)
-  }
+function refuse(
+  /** @type {import('../index').Refusal} */ refusal,
+  /** @type {Response} */ res,
+  /** @type {Next} */ next,
+) {
+  // Half an answer cannot be taken back; the framework then cuts the connection.
+  if (res.headersSent) next(refusal)
+  else send(problemOf(refusal), res)
 }
 
-function refuse(/** @type {Refused} */ refusal, /** @type {Response} */ res, /** @type {Next} */ next) {
-  // Half an answer cannot be taken back; the framework then cuts the connection.
-  if (res.headersSent) {
-    next(refusal)
-    return
-  }
-  const { status, fields, body } = problemOf(refusal)
+function send(/** @type {import('./problem.js').Problem} */ { status, fields, body }, /** @type {Response} */ res) {
   for (const name of OF_THE_UNSENT_BODY) res.removeHeader(name)
   for (const [name, value] of fields) res.setHeader(name, value)
   // Node does not work the length out again once that header was taken away.
@@ -85,4 +115,4 @@ function refuse(/** @type {Refused} */ refusal, /** @type {Response} */ res, /**
   res.end(body)
 }
 
-module.exports = { limit, refusals }
+module.exports = { limit, shed, refusals }

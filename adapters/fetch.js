@@ -1,47 +1,63 @@
-// Owns the face for Web handlers, Request in and Response out: Next route handlers, Hono, Bun, Deno.
+// Owns the face for Web handlers, Request in and Response out: Next route handlers, Bun, Deno, whatever speaks Fetch.
 // Never needs the native binding, Node's http or a global at import, so it loads in edge and browser bundles too.
 'use strict'
 
 const { Refusal, isRefusal } = require('../lib/refusals.js')
-const { RateLimitFields } = require('./ratelimit-fields.js')
-const { termsOf, requireHandler, requireKey } = require('./charge.js')
-const { problemOf } = require('./problem.js')
+const { charge, requireHandler, termsOf } = require('./charge.js')
+const { FORBIDDEN, problemOf } = require('./problem.js')
+const { problemResponse, told, watched, withRetryAfter } = require('./response.js')
+const { sheddingOf } = require('./shedding.js')
 
 /**
  * @typedef {(request: Request, ...rest: any[]) => Response | Promise<Response>} Handler
- * @typedef {import('../index').Decision} Decision
- * @typedef {import('../index').Refusal} Refused
- * @typedef {InstanceType<typeof RateLimitFields>} Fields
- * @typedef {import('../index').Limiter<import('../index').Mode>} Limiter
- * @typedef {import('./charge.js').Terms<
- *   (request: any, ...rest: any[]) => string | Promise<string>,
- *   number | ((request: any, ...rest: any[]) => number)
- * >} Terms
+ * @typedef {import('./charge.js').Terms} Terms
+ * @typedef {import('./charge.js').Charged} Charged
  */
 
 /**
  * Charges each request to `limiter` before `handler` sees it, and answers refusals, its own and those of the handler.
  * @param {Handler} handler
- * @param {Limiter} limiter
- * @param {Terms} options
+ * @param {import('./charge.js').Limiter} limiter
+ * @param {unknown} options
  */
 function limited(handler, limiter, options) {
   const caller = 'limited(handler, limiter, { key })'
   requireHandler(caller, handler)
-  const { keyOf, cost, costOf, headers } = termsOf(caller, limiter, options)
-  const fields = headers ? new RateLimitFields(limiter) : undefined
+  const terms = termsOf(caller, limiter, options)
 
   return named(
     handler,
     /** @this {unknown} @param {Request} request @param {unknown[]} rest @returns {Promise<Response>} */
     async function (request, ...rest) {
-      const key = requireKey(caller, await keyOf(request, ...rest))
-      const units = costOf === undefined ? cost : costOf(request, ...rest)
-      const decision = await limiter.consume(key, units)
-      const response = decision.ok
-        ? await answered(handler, this, request, rest)
-        : problemResponse(Refusal.of(decision))
-      return fields === undefined ? response : told(response, fields, decision)
+      const side = terms.listed?.(request, rest)
+      if (side === 'deny') return problemResponse(FORBIDDEN)
+      if (side === 'allow') return answered(handler, this, request, rest)
+      const charged = await charge(terms, request, rest)
+      const response = charged.decision.ok
+        ? await carriedOut(handler, this, request, rest, charged)
+        : await denied(terms, request, rest, charged)
+      return told(response, terms.fields, charged)
+    },
+  )
+}
+
+/**
+ * Answers 503 while `guard` sheds load, without calling the handler.
+ * @param {Handler} handler
+ * @param {import('./shedding.js').Guard} guard
+ * @param {unknown} [options]
+ */
+function shedding(handler, guard, options) {
+  const caller = 'shedding(handler, guard)'
+  requireHandler(caller, handler)
+  const shedOf = sheddingOf(caller, guard, options)
+
+  return named(
+    handler,
+    /** @this {unknown} @param {Request} request @param {unknown[]} rest @returns {Promise<Response>} */
+    async function (request, ...rest) {
+      const shed = shedOf(request, ...rest)
+      return shed !== null ? problemResponse(shed.problem) : answered(handler, this, request, rest)
     },
   )
 }
@@ -66,41 +82,25 @@ async function answered(handler, self, request, rest) {
   try {
     return await handler.call(self, request, ...rest)
   } catch (error) {
-    if (isRefusal(error)) return problemResponse(error)
+    if (isRefusal(error)) return problemResponse(problemOf(error))
     throw error
   }
 }
 
-function problemResponse(/** @type {Refused} */ refusal) {
-  const { status, fields, body } = problemOf(refusal)
-  return new Response(body, { status, headers: fields })
-}
-
-/** @type {(response: Response, fields: Fields, decision: Decision) => Response} */
-function told(response, fields, decision) {
-  // Nothing to write on: an upgrade, Response.error(), or a handler that forgot to answer, as its framework will say.
-  if (response?.headers === undefined || response.status < 200) return response
-  const member = fields.limit(decision)
-  const before = response.headers.get('RateLimit-Policy')
-  // A member of this very policy is from an earlier request that was answered with the same object.
-  const more = before !== null && before !== fields.policy
-  const policy = more ? `${before}, ${fields.policy}` : fields.policy
-  const limit = more ? `${response.headers.get('RateLimit')}, ${member}` : member
-  const writable = withHeader(response, 'RateLimit-Policy', policy)
-  writable.headers.set('RateLimit', limit)
-  return writable
-}
-
-/** Headers of Response.redirect() and of a fetched response are immutable: those responses are answered as a copy. */
-function withHeader(/** @type {Response} */ response, /** @type {string} */ name, /** @type {string} */ value) {
+/** @type {(handler: Handler, self: unknown, request: Request, rest: unknown[], charged: Charged) => Promise<Response>} */
+async function carriedOut(handler, self, request, rest, charged) {
   try {
-    response.headers.set(name, value)
-    return response
-  } catch {
-    const copy = new Response(response.body, response)
-    copy.headers.set(name, value)
-    return copy
+    return watched(await answered(handler, self, request, rest), charged, request)
+  } catch (error) {
+    charged.end(500, request.signal.aborted)
+    throw error
   }
+}
+
+/** @type {(terms: Terms, request: Request, rest: unknown[], charged: Charged) => Promise<Response>} */
+async function denied(terms, request, rest, { decision }) {
+  if (terms.onLimited === undefined) return problemResponse(problemOf(Refusal.of(decision)))
+  return withRetryAfter(await terms.onLimited(request, decision, ...rest), decision.retryAfterMs)
 }
 
 /**
@@ -114,4 +114,4 @@ function named(handler, wrapper) {
   return Object.defineProperty(wrapper, 'name', { value: handler.name, configurable: true })
 }
 
-module.exports = { limited, refusals }
+module.exports = { limited, shedding, refusals }

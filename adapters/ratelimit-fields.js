@@ -1,58 +1,58 @@
-// Owns the values of RateLimit-Policy and RateLimit, structured fields of draft-ietf-httpapi-ratelimit-headers-11.
-// Never touches a request or a response, so that every adapter can share it.
+// Owns the choice of how quotas are told in an answer, and the whole seconds of Retry-After.
+// Never touches a request or a response itself: a sink says how a framework reads and writes header fields.
 'use strict'
 
+const { misuse, shown } = require('../lib/misuse.js')
+const { CombinedFields } = require('./combined-fields.js')
+const { LegacyFields } = require('./legacy-fields.js')
+const { StructuredFields } = require('./structured-fields.js')
+
 /**
- * @typedef {import('../index').Decision} Decision
- * @typedef {Pick<import('../index').Limiter, 'name' | 'limit' | 'windowMs' | 'burst'>} Quota
+ * How the fields of an answer are read, undefined or null where there is none, and written.
+ * @template T
+ * @typedef {{
+ *   get: (target: T, lowerCaseName: string) => unknown,
+ *   set: (target: T, name: string, value: string) => void,
+ * }} Sink
+ */
+/**
+ * @typedef {{
+ *   tell<T>(
+ *     sink: Sink<T>,
+ *     target: T,
+ *     decision: import('../index').Decision,
+ *     override?: import('./charge.js').Override,
+ *   ): void
+ * }} Fields
  */
 
-/** A String of RFC 9651 holds printable ASCII, with quotes escaped; whatever else is in a name is percent-encoded. */
-const quoted = (/** @type {string} */ name) =>
-  `"${name.replace(/[^\x20-\x7e]+/g, percentEncoded).replace(/["\\]/g, '\\$&')}"`
+/** @type {Record<string, (new (limiter: import('./quotas.js').Limits) => Fields) | undefined>} */
+const FORMATS = Object.assign(Object.create(null), {
+  'draft-11': StructuredFields,
+  'draft-7': CombinedFields,
+  legacy: LegacyFields,
+  none: undefined,
+})
 
-// TextEncoder rather than encodeURIComponent: a lone surrogate in a name must not throw while an answer is on its way.
-const percentEncoded = (/** @type {string} */ text) =>
-  Array.from(new TextEncoder().encode(text), (byte) => '%' + byte.toString(16).toUpperCase().padStart(2, '0')).join('')
+/**
+ * @param {string} caller
+ * @param {import('./quotas.js').Limits} limiter
+ * @param {unknown} headers
+ * @returns {Fields | undefined} undefined where nothing is told
+ */
+function fieldsOf(caller, limiter, headers = true) {
+  const format = headers === true ? 'draft-11' : headers === false ? 'none' : headers
+  if (typeof format !== 'string' || !(format in FORMATS)) {
+    const allowed = "must be 'draft-11', 'draft-7', 'legacy', 'none', true or false"
+    throw misuse('E_OPTION', `${caller}: headers ${allowed}; got ${shown(headers)}`, { option: 'headers' })
+  }
+  const Format = FORMATS[format]
+  return Format === undefined ? undefined : new Format(limiter)
+}
 
 /** Whole seconds for Retry-After; undefined when waiting does not help. */
 function retryAfterSeconds(/** @type {number | undefined} */ milliseconds) {
   return milliseconds === undefined || !Number.isFinite(milliseconds) ? undefined : Math.ceil(milliseconds / 1000)
 }
 
-/** The two fields of one limiter. What does not change between requests is made once. */
-class RateLimitFields {
-  /** @type {string} */ #prefix
-  /** @type {number} */ #unitMs
-  /** @type {number} */ #burst
-
-  /** @param {Quota} quota */
-  constructor({ name, limit, windowMs, burst }) {
-    const item = quoted(name)
-    this.#prefix = `${item};r=`
-    this.#unitMs = windowMs / limit
-    this.#burst = burst
-    // Windows are told in whole seconds: rounding up promises less than is given, never more.
-    const policy = `${item};q=${limit};w=${Math.ceil(windowMs / 1000)}`
-    /** @readonly */
-    this.policy = burst === limit ? policy : `${policy};spillway-burst=${burst}`
-  }
-
-  /**
-   * `r` is what may be spent now, `t` for how long it will not be more: the time to the next whole unit. The time to
-   * the full burst, which `resetMs` says, would tell a client that has spent all to wait for thirty units when it
-   * needs one.
-   * @param {Decision} decision
-   */
-  limit(decision) {
-    const { remaining, retryAfterMs } = decision
-    // A denial repeats Retry-After, which must not point before the end of `t`.
-    const ms =
-      retryAfterMs > 0 && retryAfterMs !== Infinity
-        ? retryAfterMs
-        : decision.resetMs - (this.#burst - remaining - 1) * this.#unitMs
-    return this.#prefix + remaining + (ms > 0 ? ';t=' + Math.ceil(ms / 1000) : ';t=0')
-  }
-}
-
-module.exports = { RateLimitFields, retryAfterSeconds }
+module.exports = { fieldsOf, retryAfterSeconds }

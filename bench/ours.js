@@ -33,6 +33,9 @@ const spillway = () =>
 /** The Express adapter. @returns {Loaded<any>} */
 const expressAdapter = () => attempt(() => require('../adapters/express.js'))
 
+/** The store for express-rate-limit. @returns {Loaded<any>} */
+const rateLimitStore = () => attempt(() => require('../adapters/express-rate-limit.js'))
+
 /** An empty native call, the floor under every crossing. @returns {Loaded<() => unknown>} */
 const noop = () =>
   attempt(() => {
@@ -42,4 +45,4 @@ const noop = () =>
     return call
   })
 
-module.exports = { spillway, expressAdapter, noop }
+module.exports = { spillway, expressAdapter, rateLimitStore, noop }

@@ -1,75 +1,113 @@
 // The limiter as JavaScript sees it: one native call and a Decision. Never validates on the way of a good call.
 'use strict'
 
-const { Decision } = require('./decision.js')
+const { Charges, Decision, Reservation } = require('./decision.js')
+const { Events } = require('./events.js')
+const { planOf } = require('./limits.js')
 const { misuse, shown } = require('./misuse.js')
 const { details, TROUBLE, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
 
 /** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
+/** @typedef {import('./limits.js').LimitShape} LimitShape */
+/** @typedef {import('./decision.js').Plan} Plan */
 
-const BILLION = 1_000_000_000
-const OPTIONS = ['limit', 'window', 'burst', 'algorithm', 'maxKeys']
-
-/** @type {readonly import('./decision.js').Reason[]} */
-const REASONS = ['allowed', 'limited', 'impossible']
-
-/** @param {unknown} given */
-function limiterShape(given) {
-  const options = new Options('a limiter', given, OPTIONS)
-  options.word('algorithm', ['token-bucket'], 'token-bucket')
-  const limit = options.whole('limit', { min: 1, max: BILLION })
-  return {
-    limit,
-    windowMs: options.duration('window', { max: 3650 * DAY }),
-    burst: options.whole('burst', { min: 1, max: BILLION, fallback: limit }),
-    maxKeys: options.whole('maxKeys', { min: 1, max: 100_000_000, fallback: 1_000_000 }),
-  }
-}
+/** By the two lowest bits of who spoke, as src/hot/limiter.rs leaves it. @type {readonly import('./decision.js').Reason[]} */
+const REASONS = ['allowed', 'limited', 'impossible', 'blocked']
+const SHADOWED = 4
+/** Keys of one crossing, and numbers for each, as in src/hot/limiter.rs. */
+const MANY = 64
+const ROW = 6
+/** @type {Plan} */
+const NO_PLAN = {}
+/** The charges of a decision that made none. @type {[]} */
+const NOTHING = []
+/** What one crossing leaves; read before the next. */
+const rows = new Float64Array(MANY * ROW)
 
 class Limiter {
   #native
   #id
   #place
+  #shapes
+  /** Whether a decision needs nothing but its numbers: one limit. */
+  #simple
+  /** Where the date of its charges is left, on the clock its one limit goes by. */
+  #dated
+  #events = new Events('limiter', ['limited', 'blocked', 'shadowed'])
   /** @type {'limiter'} */
   kind = 'limiter'
 
   /**
    * @param {Place} place
    * @param {number} id
-   * @param {ReturnType<typeof limiterShape>} shape
+   * @param {LimitShape[]} shapes
    */
-  constructor(place, id, shape) {
+  constructor(place, id, shapes) {
     this.#native = place.native
     this.#id = id
     this.#place = place
+    this.#shapes = shapes
+    this.#simple = shapes.length === 1
+    this.#dated = shapes[0].algorithm === 'token-bucket' ? 4 : 5
     this.name = place.name
-    this.limit = shape.limit
-    this.windowMs = shape.windowMs
-    this.burst = shape.burst
+    this.limit = shapes[0].limit
+    this.windowMs = shapes[0].windowMs
+    this.burst = shapes[0].burst
+    this.limits = Object.freeze(
+      shapes.map(({ name, algorithm, limit, windowMs, burst, shadow }) =>
+        Object.freeze({ name, algorithm, limit, windowMs, burst, shadow }),
+      ),
+    )
   }
 
   /**
    * Ask for `cost` units. Answers at once; never throws because the answer is no.
    * @param {string} key
    * @param {number} cost
+   * @param {import('../index').LimitOverride} [override]
    */
-  consume(key, cost = 1) {
+  consume(key, cost = 1, override) {
+    if (override !== undefined) return this.#consumeOn(this.#planOf(override), key, cost)
     // The usual cost goes unsaid: an argument more is a call into Node more.
     const ok =
       cost === 1 ? this.#native.limiterConsume(this.#id, key) : this.#native.limiterConsume(this.#id, key, cost)
     if (ok === undefined) throw this.#trouble(key, cost)
-    return this.#decision(ok, key, cost, ok ? this : null)
+    if (details[3] !== 0 || !this.#simple) return this.#told(this.#decision(ok, key, cost, undefined, undefined), key)
+    return this.#admitted(key, cost, details, 0)
   }
 
   /**
    * @param {string} key
    * @param {number} cost
+   * @param {import('../index').LimitOverride} [override]
    */
-  peek(key, cost = 1) {
-    const ok = this.#native.limiterPeek(this.#id, key, cost)
+  peek(key, cost = 1, override) {
+    const plan = override === undefined ? undefined : this.#planOf(override)
+    const ok = this.#native.limiterPeek(this.#id, key, cost, plan?.limit, plan?.windowMs, plan?.burst)
+    if (ok === undefined) throw this.#trouble(key, cost, plan)
+    return this.#decision(ok, key, cost, plan, NOTHING)
+  }
+
+  /**
+   * @param {string} key
+   * @param {number} cost
+   * @param {{ maxWait: import('../index').Duration }} options
+   * @returns {import('../index').Reservation}
+   */
+  reserve(key, cost, options) {
+    const maxWait = new Options('reserve()', options, ['maxWait']).duration('maxWait', { min: 0, max: 365 * DAY })
+    const ok = this.#native.limiterReserve(this.#id, key, cost, maxWait)
     if (ok === undefined) throw this.#trouble(key, cost)
-    return this.#decision(ok, key, cost, null)
+    if (ok === null) {
+      const rule = 'reserves nothing: only a token bucket knows when units will be free, and every limit must be one'
+      throw misuse('E_UNSUPPORTED', `the limiter "${this.name}" ${rule}`)
+    }
+    const decision = /** @type {InstanceType<typeof Reservation>} */ (
+      this.#decision(ok, key, cost, undefined, undefined, details, 0, Reservation)
+    )
+    if (ok) decision.waitMs = details[6]
+    return this.#told(decision, key)
   }
 
   /**
@@ -77,9 +115,17 @@ class Limiter {
    * @param {import('../index').Decision} decision
    */
   refund(key, decision) {
-    const date = Decision.takeCharge(decision, this, key)
-    if (date !== undefined && this.#native.limiterRefund(this.#id, key, decision.cost, date) === undefined) {
-      throw this.#trouble(key, decision.cost)
+    const charge = Decision.takeCharge(decision, this, key)
+    if (charge === undefined) return
+    const { cost, date, wallDate, shadowed, plan, putBack } = charge
+    const { limit, windowMs, burst } = plan ?? NO_PLAN
+    const call = /** @type {const} */ ([cost, date, wallDate, Number(shadowed), limit, windowMs, burst])
+    try {
+      if (this.#native.limiterRefund(this.#id, key, ...call) === undefined) throw this.#trouble(key, cost)
+    } catch (error) {
+      // A clock that cannot be read now has given nothing back, and may be read later.
+      putBack()
+      throw error
     }
   }
 
@@ -88,46 +134,287 @@ class Limiter {
     if (this.#native.limiterReset(this.#id, key) === undefined) throw this.#trouble(key, 0)
   }
 
+  /**
+   * @param {string} key
+   * @param {import('../index').Duration} duration
+   */
+  block(key, duration) {
+    const ms = new Options('block()', { duration }, ['duration']).duration('duration', { max: 3650 * DAY })
+    const done = this.#native.limiterBlock(this.#id, key, ms)
+    if (done === undefined) throw this.#trouble(key, 0)
+    if (!done) {
+      const rule = `has as many keys blocked as it may hold, \`maxKeys\`; this one is not`
+      throw misuse('E_BLOCKS_FULL', `the limiter "${this.name}" ${rule}`, { Base: RangeError })
+    }
+  }
+
+  /** @param {string} key */
+  unblock(key) {
+    const was = this.#native.limiterUnblock(this.#id, key)
+    if (was === undefined) throw this.#trouble(key, 0)
+    return was
+  }
+
+  /**
+   * @param {readonly string[]} keys
+   * @param {readonly number[]} [costs]
+   */
+  consumeMany(keys, costs) {
+    this.#assertMany(keys, costs)
+    const decisions = new Array(keys.length)
+    for (let from = 0; from < keys.length; from += MANY) {
+      const some = from === 0 && keys.length <= MANY ? keys : keys.slice(from, from + MANY)
+      for (let i = 0; i < some.length; i++) rows[i * ROW] = costs === undefined ? 1 : costs[from + i]
+      const done = this.#native.limiterConsumeMany(this.#id, rows, ...some)
+      if (done === undefined) throw this.#trouble(some, costs)
+      for (let i = 0; i < some.length; i++) {
+        decisions[from + i] = this.#decided(some[i], costs === undefined ? 1 : costs[from + i], i * ROW)
+      }
+    }
+    // Told only now: a listener may ask again, and what this call left would be gone.
+    if (!this.#simple || decisions.some((decision) => decision.reason !== 'allowed')) {
+      for (let i = 0; i < keys.length; i++) this.#told(decisions[i], keys[i])
+    }
+    return decisions
+  }
+
+  /**
+   * @param {'limited' | 'blocked' | 'shadowed'} event
+   * @param {(event: import('../index').LimiterEvent) => void} listener
+   */
+  on(event, listener) {
+    return this.#events.on(event, listener)
+  }
+
   dispose() {
     this.#place.dispose(this.#id)
   }
 
   /**
+   * Spend units of several limiters, all or nothing.
+   * @param {import('./native.js').Native} native of the spillway that is asked
+   * @param {readonly { limiter: Limiter, key: string, cost?: number }[]} charges of that spillway's limiters
+   */
+  static consumeAll(native, charges) {
+    const ok = Limiter.#consumeAll(native, charges)
+    if (ok === undefined) throw troubleOfAny(charges)
+    const spoke = charges[details[3] >> 9]
+    const made = ok ? charges.map(({ limiter, key, cost = 1 }) => ({ owner: limiter, key, cost })) : undefined
+    const { limiter, key, cost = 1 } = spoke
+    return limiter.#told(limiter.#decision(ok, key, cost, undefined, made), key)
+  }
+
+  /**
+   * @param {import('./native.js').Native} native
+   * @param {readonly { limiter: Limiter, key: string, cost?: number }[]} charges
+   */
+  static #consumeAll(native, charges) {
+    // A user and the organisation, mostly: written out, since a list of arguments has to be made first.
+    if (charges.length === 2) {
+      const [one, two] = charges
+      const [a, b] = [one.limiter.#id, two.limiter.#id]
+      const { cost = 1 } = one
+      const { cost: other = 1 } = two
+      return native.consumeAll(a, one.key, cost, b, two.key, other)
+    }
+    /** @type {(number | string)[]} */
+    const flat = []
+    for (const { limiter, key, cost = 1 } of charges) flat.push(limiter.#id, key, cost)
+    return native.consumeAll(...flat)
+  }
+
+  /**
+   * Whether `value` is a limiter on the clock and registry of `native`.
+   * @param {unknown} value
+   * @param {import('./native.js').Native} native
+   * @returns {value is Limiter}
+   */
+  static isOn(value, native) {
+    return typeof value === 'object' && value !== null && #native in value && value.#native === native
+  }
+
+  /**
+   * Give back units of the window of this moment, whoever spent them: for counters that are told of a hit to take back, and not of
+   * which.
+   * @param {Limiter} limiter
+   * @param {string} key
+   * @param {number} cost
+   */
+  static uncount(limiter, key, cost = 1) {
+    if (limiter.#native.limiterUncount(limiter.#id, key, cost) === undefined) throw limiter.#trouble(key, cost)
+  }
+
+  /**
+   * @param {Plan} plan
+   * @param {string} key
+   * @param {number} cost
+   */
+  #consumeOn(plan, key, cost) {
+    const ok = this.#native.limiterConsumePlan(this.#id, key, cost, plan.limit, plan.windowMs, plan.burst)
+    if (ok === undefined) throw this.#trouble(key, cost, plan)
+    return this.#told(this.#decision(ok, key, cost, plan, undefined), key)
+  }
+
+  /** @param {import('../index').LimitOverride} override */
+  #planOf(override) {
+    if (!this.#simple) {
+      const rule =
+        'has several limits, and an override says for none of them which it is for; open a limiter for each plan'
+      throw misuse('E_OPTION', `the limiter "${this.name}" ${rule}`, { option: 'override' })
+    }
+    return planOf(override, this.#shapes[0])
+  }
+
+  /**
+   * The usual decision: one limit, and a charge that its key and date say all of.
+   * @param {string} key
+   * @param {number} cost
+   * @param {Float64Array} left what native code left
+   * @param {number} at from where on
+   */
+  #admitted(key, cost, left, at) {
+    // Small whole numbers, which JavaScript keeps without a box of their own.
+    const remaining = left[at] | 0
+    const { limit, name } = this
+    return new Decision(
+      true,
+      'allowed',
+      limit,
+      remaining,
+      cost,
+      0,
+      left[at + 2],
+      name,
+      this,
+      key,
+      left[at + this.#dated],
+    )
+  }
+
+  /**
+   * Any decision that native code left, with what there is to give back.
    * @param {boolean} ok
    * @param {string} key
    * @param {number} cost
-   * @param {object | null} owner
+   * @param {Plan | undefined} plan
+   * @param {import('./decision.js').Charge[] | undefined} made undefined for what was charged to this limiter alone, if anything
+   * @param {Float64Array} left
+   * @param {number} at
+   * @param {typeof Decision} Kind
    */
-  #decision(ok, key, cost, owner) {
-    return new Decision(
+  #decision(ok, key, cost, plan, made, left = details, at = 0, Kind = Decision) {
+    const spoke = left[at + 3]
+    const shape = this.#shapes[(spoke >> 3) & 63]
+    const shadowed = (spoke & SHADOWED) !== 0
+    const charges = ok
+      ? new Charges(left[at + 4], left[at + 5], shadowed, plan, made ?? [{ owner: this, key, cost }])
+      : null
+    const decision = new Kind(
       ok,
-      ok ? 'allowed' : REASONS[details[3]],
-      this.limit,
-      // Small whole numbers, which JavaScript keeps without a box of their own.
-      details[0] | 0,
+      REASONS[spoke & 3],
+      plan?.limit ?? shape.limit,
+      left[at] | 0,
       cost,
-      ok ? 0 : details[1],
-      details[2],
-      this.name,
-      owner,
+      left[at + 1],
+      left[at + 2],
+      shape.name,
+      charges,
       key,
-      details[4],
+      0,
     )
+    // Not declared with the others: it would cost every decision that has none.
+    return shadowed ? Object.assign(decision, { shadowed: /** @type {const} */ (true) }) : decision
+  }
+
+  /**
+   * The same decision, when whoever listens to denials has been told.
+   * @template {import('../index').Decision} D
+   * @param {D} decision
+   * @param {string} key
+   */
+  #told(decision, key) {
+    const { reason, shadowed } = decision
+    if (reason !== 'allowed') {
+      const event = shadowed ? 'shadowed' : reason === 'blocked' ? 'blocked' : 'limited'
+      if (this.#events.wanted(event)) this.#events.emit(event, { limiter: this, key, decision })
+    }
+    return decision
+  }
+
+  /**
+   * The decision of one row.
+   * @param {string} key
+   * @param {number} cost
+   * @param {number} at
+   */
+  #decided(key, cost, at) {
+    const spoke = rows[at + 3]
+    if (spoke === 0 && this.#simple) return this.#admitted(key, cost, rows, at)
+    const ok = (spoke & 3) === 0 || (spoke & SHADOWED) !== 0
+    return this.#decision(ok, key, cost, undefined, undefined, rows, at)
+  }
+
+  /**
+   * Checked beforehand, so that a mistake charges nothing.
+   * @param {readonly string[]} keys
+   * @param {readonly number[] | undefined} costs
+   */
+  #assertMany(keys, costs) {
+    if (!Array.isArray(keys)) throw misuse('E_KEY', `\`keys\` of consumeMany() must be an array; got ${shown(keys)}`)
+    if (costs !== undefined && (!Array.isArray(costs) || costs.length !== keys.length)) {
+      const got = Array.isArray(costs) ? `${costs.length} for ${keys.length} keys` : shown(costs)
+      throw misuse('E_COST', `\`costs\` of consumeMany() must be an array with a cost for each key; got ${got}`)
+    }
+    for (let i = 0; i < keys.length; i++) {
+      if (typeof keys[i] !== 'string' || keys[i] === '') throw keyTrouble(this, keys[i])
+      if (costs !== undefined && !isCost(costs[i])) throw costTrouble(this, costs[i])
+    }
   }
 
   /**
    * @param {unknown} key
    * @param {unknown} cost
+   * @param {Plan} [plan]
    */
-  #trouble(key, cost) {
+  #trouble(key, cost, plan) {
     if (details[7] === TROUBLE.KEY) return keyTrouble(this, key)
-    if (details[7] === TROUBLE.COST) {
-      const rule = 'must be a whole number from 0 to 4,294,967,295'
-      const Base = typeof cost === 'number' ? RangeError : TypeError
-      return misuse('E_COST', `the cost of a call to the limiter "${this.name}" ${rule}; got ${shown(cost)}`, { Base })
+    if (details[7] === TROUBLE.COST) return costTrouble(this, cost)
+    if (details[7] === TROUBLE.PLAN) {
+      try {
+        this.#place.cold((native) => native.limiterPlanFault(this.#id, plan?.limit, plan?.windowMs, plan?.burst))
+      } catch (fault) {
+        return fault
+      }
     }
     return troubleOf(this.kind, this.name)
   }
+}
+
+/**
+ * What was wrong with the charges that native code could not make.
+ * @param {readonly { limiter: Limiter, key: unknown, cost?: unknown }[]} charges
+ */
+function troubleOfAny(charges) {
+  const noKey = charges.find(({ key }) => typeof key !== 'string' || key === '')
+  if (details[7] === TROUBLE.KEY && noKey) return keyTrouble(noKey.limiter, noKey.key)
+  const noCost = charges.find(({ cost = 1 }) => !isCost(cost))
+  if (details[7] === TROUBLE.COST && noCost) return costTrouble(noCost.limiter, noCost.cost)
+  return troubleOf('limiter', charges.map(({ limiter }) => limiter.name).join('", "'))
+}
+
+/** @param {unknown} cost */
+function isCost(cost) {
+  return typeof cost === 'number' && cost >>> 0 === cost
+}
+
+/**
+ * @param {{ name: string }} limiter
+ * @param {unknown} cost
+ */
+function costTrouble({ name }, cost) {
+  const rule = 'must be a whole number from 0 to 4,294,967,295'
+  const Base = typeof cost === 'number' ? RangeError : TypeError
+  return misuse('E_COST', `the cost of a call to the limiter "${name}" ${rule}; got ${shown(cost)}`, { Base })
 }
 
 /**
@@ -138,4 +425,4 @@ function keyTrouble({ kind, name }, key) {
   return misuse('E_KEY', `a key of the ${kind} "${name}" must be a non-empty string; got ${shown(key)}`)
 }
 
-module.exports = { Limiter, limiterShape, keyTrouble }
+module.exports = { Limiter, keyTrouble }

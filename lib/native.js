@@ -4,15 +4,23 @@
 const { misuse } = require('./misuse.js')
 
 /** @typedef {typeof import('../native/index.js')} Cold */
+/** @typedef {[limit?: number, windowMs?: number, burst?: number]} PlanArguments */
 /**
  * The callbacks of the hot path, as src/hot.rs describes them. Each answers `undefined` in trouble.
  * @typedef {object} Hot
  * @property {() => void} noop
  * @property {(details: Float64Array, slots: Int32Array, onMail: () => void) => boolean} attach
  * @property {(id: number, key: unknown, cost?: unknown) => boolean | undefined} limiterConsume
- * @property {(id: number, key: unknown, cost: unknown) => boolean | undefined} limiterPeek
- * @property {(id: number, key: unknown, cost: number, date: number) => boolean | undefined} limiterRefund
+ * @property {(id: number, key: unknown, cost: unknown, ...plan: PlanArguments) => boolean | undefined} limiterConsumePlan
+ * @property {(id: number, key: unknown, cost: unknown, ...plan: PlanArguments) => boolean | undefined} limiterPeek
+ * @property {(id: number, key: unknown, cost: unknown, maxWaitMs: number) => boolean | null | undefined} limiterReserve
+ * @property {(id: number, key: unknown, cost: number, date: number, wallDate: number, shadowed: number, ...plan: PlanArguments) => boolean | undefined} limiterRefund
+ * @property {(id: number, key: unknown, cost: unknown) => boolean | undefined} limiterUncount
  * @property {(id: number, key: unknown) => boolean | undefined} limiterReset
+ * @property {(id: number, key: unknown, durationMs: number) => boolean | undefined} limiterBlock
+ * @property {(id: number, key: unknown) => boolean | undefined} limiterUnblock
+ * @property {(id: number, rows: Float64Array, ...keys: readonly string[]) => boolean | undefined} limiterConsumeMany
+ * @property {(...charges: (number | string)[]) => boolean | undefined} consumeAll
  * @property {(id: number) => number | undefined} breakerEnter
  * @property {(id: number, generation: number, outcome?: number, tookMs?: number) => boolean | undefined} breakerExit
  * @property {(id: number) => number | undefined} breakerState
@@ -47,7 +55,7 @@ const { misuse } = require('./misuse.js')
 const ENVIRONMENT = Symbol.for('spillway.environment')
 
 /** The numbers of `Trouble` in src/hot.rs. */
-const TROUBLE = /** @type {const} */ ({ KEY: 1, COST: 2, DISPOSED: 3, VALUE_TOO_LARGE: 4, INTERNAL: 5 })
+const TROUBLE = /** @type {const} */ ({ KEY: 1, COST: 2, DISPOSED: 3, VALUE_TOO_LARGE: 4, INTERNAL: 5, PLAN: 6 })
 
 const { binary, missing } = load()
 const { details, slots, waits } = environment()

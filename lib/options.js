@@ -32,7 +32,7 @@ class Options {
     this.#values = /** @type {Record<string, unknown>} */ (values)
     for (const name of Object.keys(values)) {
       if (!known.includes(name)) {
-        throw this.#wrong(name, `is not an option of ${of}; there are ${list(known)}`)
+        throw this.wrong(name, `is not an option of ${of}; there are ${list(known)}`)
       }
     }
   }
@@ -48,7 +48,7 @@ class Options {
    * @param {string} rule
    * @param {{ code?: string, Base?: TypeErrorConstructor | RangeErrorConstructor }} [more]
    */
-  #wrong(name, rule, { code = 'E_OPTION', Base = TypeError } = {}) {
+  wrong(name, rule, { code = 'E_OPTION', Base = TypeError } = {}) {
     const value = this.get(name)
     const option = this.#path + name
     const got = value === undefined ? 'it is missing' : `got ${shown(value)}`
@@ -67,7 +67,7 @@ class Options {
     if (value === undefined && fallback !== undefined) return fallback
     if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
       const rule = `of ${this.#of} must be a whole number from ${grouped(min)} to ${grouped(max)}`
-      throw this.#wrong(name, rule, typeof value === 'number' ? { Base: RangeError } : {})
+      throw this.wrong(name, rule, typeof value === 'number' ? { Base: RangeError } : {})
     }
     return value
   }
@@ -82,7 +82,7 @@ class Options {
     if (value === undefined && fallback !== undefined) return fallback
     if (typeof value !== 'number' || !(value >= 0 && value <= 1) || (aboveZero && value === 0)) {
       const rule = `of ${this.#of} must be a number ${aboveZero ? 'above 0 and up to 1' : 'from 0 to 1'}`
-      throw this.#wrong(name, rule, typeof value === 'number' ? { Base: RangeError } : {})
+      throw this.wrong(name, rule, typeof value === 'number' ? { Base: RangeError } : {})
     }
     return value
   }
@@ -98,11 +98,11 @@ class Options {
     const milliseconds = durations.milliseconds(value)
     if (Number.isNaN(milliseconds)) {
       const rule = `of ${this.#of} must be milliseconds as a number, or a number with ms, s, m, h or d, like '30s'`
-      throw this.#wrong(name, rule, { code: 'E_DURATION' })
+      throw this.wrong(name, rule, { code: 'E_DURATION' })
     }
     if (milliseconds < min || milliseconds > max) {
       const rule = `of ${this.#of} must be from ${grouped(min)} ms to ${grouped(max)} ms (${grouped(max / DAY)} days)`
-      throw this.#wrong(name, rule, { code: 'E_DURATION', Base: RangeError })
+      throw this.wrong(name, rule, { code: 'E_DURATION', Base: RangeError })
     }
     return milliseconds
   }
@@ -118,11 +118,11 @@ class Options {
     const bytes = durations.bytes(value)
     if (Number.isNaN(bytes)) {
       const rule = `of ${this.#of} must be bytes as a number, or a number with b, kb, mb or gb, like '64mb'`
-      throw this.#wrong(name, rule, { code: 'E_SIZE' })
+      throw this.wrong(name, rule, { code: 'E_SIZE' })
     }
     if (bytes < min || bytes > max) {
       const rule = `of ${this.#of} must be from ${grouped(min)} to ${grouped(max)} bytes`
-      throw this.#wrong(name, rule, { code: 'E_SIZE', Base: RangeError })
+      throw this.wrong(name, rule, { code: 'E_SIZE', Base: RangeError })
     }
     return Math.floor(bytes)
   }
@@ -140,7 +140,7 @@ class Options {
     if (value === undefined) return fallback
     const word = words.find((allowed) => allowed === value)
     if (word === undefined)
-      throw this.#wrong(
+      throw this.wrong(
         name,
         `of ${this.#of} must be ${list(
           words.map((w) => `'${w}'`),
@@ -154,7 +154,7 @@ class Options {
   flag(name) {
     const value = this.get(name)
     if (value !== undefined && typeof value !== 'boolean')
-      throw this.#wrong(name, `of ${this.#of} must be true or false`)
+      throw this.wrong(name, `of ${this.#of} must be true or false`)
     return value === true
   }
 
@@ -164,7 +164,7 @@ class Options {
    */
   callback(name) {
     const value = this.get(name)
-    if (value !== undefined && typeof value !== 'function') throw this.#wrong(name, `of ${this.#of} must be a function`)
+    if (value !== undefined && typeof value !== 'function') throw this.wrong(name, `of ${this.#of} must be a function`)
     return /** @type {any} */ (value)
   }
 
@@ -176,7 +176,7 @@ class Options {
   nested(name, known) {
     const value = this.get(name)
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw this.#wrong(name, `of ${this.#of} must be an object with ${list(known)}`)
+      throw this.wrong(name, `of ${this.#of} must be an object with ${list(known)}`)
     }
     return new Options(this.#of, value, known, `${this.#path}${name}.`)
   }

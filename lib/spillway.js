@@ -4,11 +4,14 @@
 const { Breaker, breakerClassify, breakerShape } = require('./breaker.js')
 const { Bulkhead, bulkheadShape } = require('./bulkhead.js')
 const { Cache, cacheShape } = require('./cache.js')
-const { onClock, timeOf } = require('./clock.js')
-const { Limiter, limiterShape } = require('./limiter.js')
+const { Clock, onClock } = require('./clock.js')
+const { Limiter } = require('./limiter.js')
+const { limitsOf, limitsBlamed, TOGETHER } = require('./limits.js')
+const { loop, over } = require('./loop.js')
 const { misuse, shown } = require('./misuse.js')
 const { native: load, troubleOf } = require('./native.js')
 const { Options, nameOf } = require('./options.js')
+const { Sheds } = require('./sheds.js')
 const { recent } = require('./turn.js')
 
 /** @typedef {import('./native.js').Native} Native */
@@ -18,15 +21,16 @@ const { recent } = require('./turn.js')
 /** @typedef {InstanceType<typeof Cache>} CacheHandle */
 /** @typedef {LimiterHandle | BreakerHandle | BulkheadHandle | CacheHandle} Handle */
 /** @typedef {'limiter' | 'breaker' | 'bulkhead' | 'cache'} KindName */
+/** @typedef {Record<string, string | undefined> | false} Environment */
 
-const OPTIONS = ['prefix', 'onMismatch', 'isolated', 'clock', 'redis']
+const OPTIONS = ['prefix', 'env', 'onMismatch', 'isolated', 'clock', 'redis']
 
 /**
  * What a kind of primitive is opened with: how its options are read, its native opening, and its handle.
- * @type {Record<KindName, { shape: (options: unknown) => any, open: (native: Native) => Function, Handle: new (...args: any[]) => Handle }>}
+ * @type {Record<KindName, { shape: (options: unknown, name: string, env: Environment) => any, open: (native: Native) => Function, Handle: new (...args: any[]) => Handle }>}
  */
 const KINDS = {
-  limiter: { shape: limiterShape, open: (native) => native.openLimiter, Handle: Limiter },
+  limiter: { shape: limitsOf, open: (native) => native.openLimiter, Handle: Limiter },
   breaker: { shape: breakerShape, open: (native) => native.openBreaker, Handle: Breaker },
   bulkhead: { shape: bulkheadShape, open: (native) => native.openBulkhead, Handle: Bulkhead },
   cache: { shape: cacheShape, open: (native) => native.openCache, Handle: Cache },
@@ -76,13 +80,15 @@ class Place {
 class Spillway {
   #native
   #prefix
+  #env
   #replace
-  /** @type {(() => number) | undefined} */
+  /** @type {InstanceType<typeof Clock> | undefined} */
   #clock
   #now
   /** Registry of its own; undefined for the process's. @type {number | undefined} */
   #registry
   #closed = false
+  #sheds
   /** What each name stands for here. @type {Map<string, { handle: Handle, id: number, config: string }>} */
   #named = new Map()
   /** All that was not let go, also what has given its name to another. @type {Map<number, Handle>} */
@@ -104,18 +110,21 @@ class Spillway {
     this.#prefix = prefixOf(options.get('prefix'))
     const mismatch = process.env.NODE_ENV === 'development' ? 'replace' : 'throw'
     this.#replace = options.word('onMismatch', ['throw', 'replace'], mismatch) === 'replace'
-    const clock = options.callback('clock')
+    this.#env = environmentOf(options)
+    const read = options.callback('clock')
+    const clock = read && new Clock(read)
     const isolated = options.flag('isolated') || clock !== undefined
     const native = load()
     this.#clock = clock
     this.#native = clock === undefined ? native : onClock(native, clock)
-    this.#now = clock === undefined ? monotonic : () => timeOf(clock)
-    this.#registry = isolated ? native.newRegistry() : undefined
+    this.#now = clock === undefined ? monotonic : () => clock.now()
+    this.#registry = isolated ? native.newRegistry(clock?.now()) : undefined
+    this.#sheds = new Sheds(this.#now, over, this.#replace)
   }
 
   /**
    * @param {string} name
-   * @param {import('../index').LimiterOptions} options
+   * @param {import('../index').LimiterOptions | readonly import('../index').LimiterOptions[]} options
    */
   limiter(name, options) {
     return /** @type {LimiterHandle} */ (this.#openOne('limiter', name, options))
@@ -148,13 +157,41 @@ class Spillway {
     return /** @type {CacheHandle} */ (this.#openOne('cache', name, options))
   }
 
+  /**
+   * @param {string} name
+   * @param {import('../index').ShedOptions} [options]
+   */
+  shed(name, options) {
+    this.#assertOpen()
+    return this.#sheds.open(name, options)
+  }
+
+  /** @param {readonly import('../index').LimiterCharge[]} charges */
+  consumeAll(charges) {
+    this.#assertOpen()
+    if (!Array.isArray(charges) || charges.length < 1 || charges.length > TOGETHER) {
+      const got = Array.isArray(charges) ? `${charges.length} charges` : shown(charges)
+      throw misuse('E_OPTION', `consumeAll() takes an array of 1 to ${TOGETHER} charges; got ${got}`, {
+        option: 'charges',
+      })
+    }
+    for (let index = 0; index < charges.length; index++) {
+      if (Limiter.isOn(charges[index]?.limiter, this.#native)) continue
+      const rule = 'must be a limiter of this spillway'
+      const option = `charges[${index}].limiter`
+      throw misuse('E_OPTION', `\`${option}\` ${rule}; got ${shown(charges[index]?.limiter)}`, { option })
+    }
+    return Limiter.consumeAll(this.#native, /** @type {any} */ (charges))
+  }
+
   /** @returns {import('../index').Snapshot} */
   snapshot() {
     this.#assertOpen()
     for (const handle of this.#handles.values()) {
       if (handle instanceof Cache) Cache.tellHits(handle)
     }
-    return JSON.parse(this.#native.snapshot(this.#registry, this.#clock && this.#now()))
+    const primitives = JSON.parse(this.#native.snapshot(this.#registry, this.#clock && this.#now()))
+    return { ...primitives, sheds: this.#sheds.report(), loop: loop() }
   }
 
   async close() {
@@ -162,6 +199,7 @@ class Spillway {
     this.#closed = true
     for (const id of this.#handles.keys()) this.#letGo(id, false)
     this.#named.clear()
+    this.#sheds.close()
     if (this.#registry !== undefined) this.#native.closeRegistry(this.#registry)
   }
 
@@ -176,7 +214,7 @@ class Spillway {
     this.#assertOpen()
     const name = nameOf(kind, given)
     const { shape: shapeOf, open, Handle } = KINDS[kind]
-    const shape = shapeOf(options)
+    const shape = shapeOf(options, name, this.#env)
     const key = `${kind}:${name}`
     const config = JSON.stringify(shape)
     const present = this.#named.get(key)
@@ -196,7 +234,7 @@ class Spillway {
       replace: this.#replace,
       nowMs: this.#clock && this.#now(),
     }
-    const id = place.cold((native) => open(native)(opening, shape))
+    const id = opened(() => place.cold((native) => open(native)(opening, shape)), kind, shape)
     const handle = new Handle(place, id, shape)
     this.#named.set(key, { handle, id, config })
     this.#handles.set(id, handle)
@@ -223,10 +261,38 @@ class Spillway {
 }
 
 /**
+ * @param {() => number} open
+ * @param {KindName} kind
+ * @param {any} shape
+ */
+function opened(open, kind, shape) {
+  try {
+    return open()
+  } catch (error) {
+    throw kind === 'limiter' ? limitsBlamed(error, shape) : error
+  }
+}
+
+/**
  * Milliseconds on a clock that never jumps.
  */
 function monotonic() {
   return performance.now()
+}
+
+/**
+ * Where knobs are read.
+ * @param {InstanceType<typeof Options>} options
+ * @returns {Environment}
+ */
+function environmentOf(options) {
+  const env = options.get('env')
+  if (env === undefined) return process.env
+  if (env === false) return false
+  if (typeof env !== 'object' || env === null || Array.isArray(env)) {
+    throw options.wrong('env', 'of spillway() must be an object of environment variables, or false')
+  }
+  return /** @type {Record<string, string | undefined>} */ (env)
 }
 
 /** @param {unknown} prefix */

@@ -4,18 +4,19 @@
 #![allow(unreachable_pub, missing_docs, reason = "the macro exports what is pub; fields are documented in index.d.ts")]
 
 use crate::environment::{Environment, Handle, Id, Open};
-use crate::hot::manual;
+use crate::hot::{manual, manual_wall};
 use napi::Env;
 use napi_derive::napi;
-use spillway_engine::clock::monotonic;
+use spillway_engine::clock::{Moment, monotonic, wall};
 use spillway_engine::error::{Code, Fault};
 use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, BreakerHandle, OpenConfig, SlowConfig};
 use spillway_engine::primitive::bulkhead::{BulkheadConfig, BulkheadHandle};
 use spillway_engine::primitive::cache::{CacheConfig, CacheHandle};
+use spillway_engine::primitive::limit::{Algorithm, LimitConfig, Provenance};
 use spillway_engine::primitive::limiter::{LimiterConfig, LimiterHandle};
 use spillway_engine::primitive::registry::{OnMismatch, Registry};
 use spillway_engine::store::ledger::Ledger;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 type Result<T> = std::result::Result<T, napi::Error<String>>;
 
@@ -44,11 +45,16 @@ pub struct Opening {
 
 /// See `LimiterOptions`.
 #[napi(object)]
-pub struct LimiterShape {
+pub struct LimitShape {
+    pub name: String,
+    pub algorithm: String,
     pub limit: u32,
     pub window_ms: f64,
     pub burst: u32,
     pub max_keys: u32,
+    pub shadow: bool,
+    /// Where each value came from, as JSON.
+    pub provenance: String,
 }
 
 /// See `BreakerOptions`.
@@ -86,14 +92,15 @@ pub struct CacheShape {
 struct Opener<'env> {
     environment: &'env Environment,
     registry: Arc<Registry>,
+    origin: Moment,
     opening: Opening,
 }
 
 impl<'env> Opener<'env> {
     fn new(env: Env, opening: Opening) -> Result<Self> {
         let environment = environment(env)?;
-        let registry = registry(environment, opening.registry)?;
-        Ok(Opener { environment, registry, opening })
+        let (registry, origin) = registry(environment, opening.registry)?;
+        Ok(Opener { environment, registry, origin, opening })
     }
 
     fn open<K: spillway_engine::primitive::registry::Kind>(&self, config: K::Config) -> Result<Arc<K>> {
@@ -115,9 +122,10 @@ fn environment<'env>(env: Env) -> Result<&'env Environment> {
     Environment::of(env.raw()).ok_or_else(|| internal("the environment has ended"))
 }
 
-fn registry(environment: &Environment, id: Option<u32>) -> Result<Arc<Registry>> {
+/// A registry, and the moment its charges are dated from.
+fn registry(environment: &Environment, id: Option<u32>) -> Result<(Arc<Registry>, Moment)> {
     match id {
-        None => Ok(Environment::shared_registry()),
+        None => Ok((Environment::shared_registry(), origin())),
         Some(id) => environment
             .registries
             .borrow()
@@ -127,18 +135,50 @@ fn registry(environment: &Environment, id: Option<u32>) -> Result<Arc<Registry>>
     }
 }
 
+/// What charges on the system's clocks are dated from.
+fn origin() -> Moment {
+    static ORIGIN: OnceLock<Moment> = OnceLock::new();
+    *ORIGIN.get_or_init(|| Moment { mono: monotonic(), wall: wall() })
+}
+
 /// Open a limiter; answers its id in this environment.
 #[napi(catch_unwind)]
-pub fn open_limiter(env: Env, opening: Opening, shape: LimiterShape) -> Result<u32> {
+pub fn open_limiter(env: Env, opening: Opening, shape: Vec<LimitShape>) -> Result<u32> {
     let opener = Opener::new(env, opening)?;
-    let limiter = opener.open(LimiterConfig {
-        limit: shape.limit,
-        window_ms: shape.window_ms,
-        burst: shape.burst,
-        max_keys: shape.max_keys,
-    })?;
-    let origin = opener.opening.now_ms.map_or_else(monotonic, manual);
+    let limits = shape.into_iter().map(|limit| LimitConfig {
+        algorithm: match limit.algorithm.as_str() {
+            "fixed-window" => Algorithm::FixedWindow,
+            "sliding-window" => Algorithm::SlidingWindow,
+            _ => Algorithm::TokenBucket,
+        },
+        name: limit.name,
+        limit: limit.limit,
+        window_ms: limit.window_ms,
+        burst: limit.burst,
+        max_keys: limit.max_keys,
+        shadow: limit.shadow,
+        provenance: Provenance(serde_json::from_str(&limit.provenance).unwrap_or_default()),
+    });
+    let limiter = opener.open(LimiterConfig { limits: limits.collect() })?;
+    let origin = opener.origin;
     opener.keep(Handle::Limiter { handle: LimiterHandle::new(limiter), origin })
+}
+
+/// Why a limiter cannot count at the rate of a plan, or nothing.
+#[napi(catch_unwind)]
+pub fn limiter_plan_fault(
+    env: Env,
+    id: u32,
+    limit: Option<u32>,
+    window_ms: Option<f64>,
+    burst: Option<u32>,
+) -> Result<()> {
+    match environment(env)?.handles.borrow().get(id) {
+        Some(Open { handle: Handle::Limiter { handle, .. }, .. }) => {
+            handle.limiter().plan(limit, window_ms, burst).map(drop).map_err(raise)
+        }
+        _ => Err(raise(Fault::new(Code::Disposed, "it has been disposed of"))),
+    }
 }
 
 /// Open a breaker; answers its id in this environment.
@@ -261,19 +301,24 @@ pub fn cache_report(env: Env, id: u32) -> Result<String> {
     }
 }
 
-/// A registry of its own, for an isolated spillway.
+/// A registry of its own, for an isolated spillway; with the time of its manual clock, if it has one.
 #[napi(catch_unwind)]
-pub fn new_registry(env: Env) -> Result<u32> {
+pub fn new_registry(env: Env, now_ms: Option<f64>) -> Result<u32> {
+    let origin = now_ms.map_or_else(origin, |now_ms| Moment { mono: manual(now_ms), wall: manual_wall(now_ms) });
     let registry = Arc::new(Registry::new(Arc::new(crate::slots::AllCopies)));
     let environment = environment(env)?;
-    environment.registries.borrow_mut().insert(registry).ok_or_else(|| internal("a million spillways are open"))
+    environment
+        .registries
+        .borrow_mut()
+        .insert((registry, origin))
+        .ok_or_else(|| internal("a million spillways are open"))
 }
 
 /// End an isolated registry and everything in it.
 #[napi(catch_unwind)]
 pub fn close_registry(env: Env, id: u32) -> Result<()> {
     let gone = environment(env)?.registries.borrow_mut().remove(id);
-    if let Some(registry) = gone {
+    if let Some((registry, _)) = gone {
         registry.close();
     }
     Ok(())
@@ -283,5 +328,5 @@ pub fn close_registry(env: Env, id: u32) -> Result<()> {
 #[napi(catch_unwind)]
 pub fn snapshot(env: Env, id: Option<u32>, now_ms: Option<f64>) -> Result<String> {
     let now = now_ms.map_or_else(monotonic, manual);
-    Ok(registry(environment(env)?, id)?.snapshot(now))
+    Ok(registry(environment(env)?, id)?.0.snapshot(now))
 }

@@ -5,7 +5,7 @@ use crate::hot;
 use crate::mailbox::{Address, Mailbox};
 use crate::slots::{AllCopies, SlotArray};
 use napi::sys;
-use spillway_engine::clock::Nanos;
+use spillway_engine::clock::Moment;
 use spillway_engine::primitive::breaker::BreakerHandle;
 use spillway_engine::primitive::bulkhead::BulkheadHandle;
 use spillway_engine::primitive::cache::CacheHandle;
@@ -82,8 +82,8 @@ impl<T> Table<T> {
 pub(crate) enum Handle {
     Limiter {
         handle: LimiterHandle,
-        /// The moment charges are dated from, so that a date fits a double to the nanosecond.
-        origin: Nanos,
+        /// The moment charges are dated from, so that a date fits a double to the nanosecond. One for all that share a clock.
+        origin: Moment,
     },
     Breaker(BreakerHandle),
     Bulkhead(BulkheadHandle),
@@ -111,8 +111,8 @@ struct Attached {
 /// One environment: the main thread's, a worker's, or a second one where the module is loaded twice.
 pub(crate) struct Environment {
     pub(crate) handles: RefCell<Table<Open>>,
-    /// Registries of isolated spillways.
-    pub(crate) registries: RefCell<Table<Arc<Registry>>>,
+    /// Registries of isolated spillways, and the moment the charges in each are dated from.
+    pub(crate) registries: RefCell<Table<(Arc<Registry>, Moment)>>,
     attached: OnceCell<Attached>,
     /// Letters somebody waits for.
     waits: Cell<u32>,
@@ -154,8 +154,11 @@ impl Environment {
         // SAFETY: as promised by the caller. The arrays are referenced below for as long as they are registered, so their memory
         // stays where it is: neither kind can be detached by anybody but our own JavaScript, which does not.
         unsafe {
-            let details_at = typed_array(env, details, sys::TypedarrayType::float64_array, DETAILS)?;
-            let slots_at = typed_array(env, slots, sys::TypedarrayType::int32_array, SLOTS as usize)?;
+            let of_length = |length| move |(data, count)| (count == length).then_some(data);
+            let details_at =
+                typed_array(env, details, sys::TypedarrayType::float64_array).and_then(of_length(DETAILS))?;
+            let slots_at =
+                typed_array(env, slots, sys::TypedarrayType::int32_array).and_then(of_length(SLOTS as usize))?;
             let arrays = [reference(env, details)?, reference(env, slots)?];
             let mailbox = Mailbox::open(env, on_mail).ok()?;
             let attached = Attached {
@@ -218,7 +221,7 @@ impl Environment {
         }
         // A handle's names stay open: state outlives the workers that come and go.
         self.handles.take();
-        for registry in self.registries.take().places.into_iter().filter_map(|place| place.value) {
+        for (registry, _) in self.registries.take().places.into_iter().filter_map(|place| place.value) {
             registry.close();
         }
     }
@@ -262,22 +265,21 @@ unsafe extern "C" fn free(env: sys::napi_env, environment: *mut c_void, _: *mut 
     let _ = catch_unwind(AssertUnwindSafe(|| drop(environment)));
 }
 
-/// Where the words of a typed array are, if it is of `kind` and has `length` of them.
+/// Where the words of a typed array are, if it is of `kind`, and how many.
 ///
 /// # Safety
 /// Runs on the thread of `env`, with a value of `env`.
-unsafe fn typed_array(
+pub(crate) unsafe fn typed_array(
     env: sys::napi_env,
     array: sys::napi_value,
     kind: sys::napi_typedarray_type,
-    length: usize,
-) -> Option<*mut c_void> {
+) -> Option<(*mut c_void, usize)> {
     let (mut found, mut count, mut data) = (0, 0, ptr::null_mut());
     // SAFETY: every out-pointer is valid or null, which asks for nothing.
     let status = unsafe {
         sys::napi_get_typedarray_info(env, array, &mut found, &mut count, &mut data, ptr::null_mut(), ptr::null_mut())
     };
-    (status == sys::Status::napi_ok && found == kind && count == length && !data.is_null()).then_some(data)
+    (status == sys::Status::napi_ok && found == kind && !data.is_null()).then_some((data, count))
 }
 
 /// # Safety

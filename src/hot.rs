@@ -2,19 +2,19 @@
 //! Never builds an object, never calls JavaScript and never lets a panic out.
 //!
 //! A callback answers a boolean, a number or a string, and leaves the rest in the details array, which its JavaScript reads
-//! before it does anything else. Trouble is answered with `undefined` and a number in the last detail; JavaScript then finds out
+//! before it does anything else. What the limiter is asked is in `hot/limiter.rs`. Trouble is answered with `undefined` and a number in the last detail; JavaScript then finds out
 //! what to say, since it still has the arguments.
+
+mod limiter;
 
 use crate::environment::{DETAILS, Environment, Handle};
 use napi::sys;
-use spillway_engine::clock::{MILLI, Nanos, millis_up, monotonic, monotonic_coarse};
+use spillway_engine::clock::{MILLI, Nanos, monotonic, monotonic_coarse};
 use spillway_engine::error::{Code, Fault};
 use spillway_engine::policy::breaker::Outcome;
-use spillway_engine::policy::gcra::{Answer, Verdict};
 use spillway_engine::primitive::breaker::{BreakerHandle, Entry};
 use spillway_engine::primitive::bulkhead::{BulkheadHandle, Grant};
 use spillway_engine::primitive::cache::{CacheHandle, Encoded, Miss};
-use spillway_engine::primitive::limiter::LimiterHandle;
 use spillway_engine::store::bytes::Bytes;
 use spillway_engine::store::fingerprint::Fingerprint;
 use spillway_engine::store::generations::slot_of;
@@ -33,6 +33,7 @@ enum Trouble {
     Disposed = 3,
     ValueTooLarge = 4,
     Internal = 5,
+    Plan = 6,
 }
 
 const TROUBLE: usize = DETAILS - 1;
@@ -50,6 +51,11 @@ pub(crate) fn manual(now_ms: f64) -> Nanos {
         .saturating_mul(MILLI)
         .saturating_add((now_ms.fract().max(0.0) * MILLI as f64) as Nanos)
         .saturating_add(MANUAL_ORIGIN)
+}
+
+/// A manual clock's milliseconds since 1970 as the calendar's nanoseconds.
+pub(crate) fn manual_wall(now_ms: f64) -> Nanos {
+    manual(now_ms) - MANUAL_ORIGIN
 }
 
 /// One running callback.
@@ -119,17 +125,6 @@ impl<const N: usize> Call<'_, N> {
         if status == sys::Status::napi_ok { Ok(id) } else { Err(Trouble::Internal) }
     }
 
-    /// A cost that is left out is 1.
-    #[inline]
-    fn cost(&self, index: usize) -> Result<u32, Trouble> {
-        if self.count <= index {
-            return Ok(1);
-        }
-        let cost = self.number(index).ok_or(Trouble::Cost)?;
-        let whole = cost as u32;
-        if f64::from(whole) == cost { Ok(whole) } else { Err(Trouble::Cost) }
-    }
-
     /// Now: the last argument on a manual clock, else the system's.
     #[inline]
     fn now<const MANUAL: bool>(&self) -> Result<Nanos, Trouble> {
@@ -141,7 +136,11 @@ impl<const N: usize> Call<'_, N> {
     /// Read as 16-bit units: what JavaScript has, so that lone surrogates stay apart, and cheaper than encoding them.
     #[inline]
     fn key(&self, index: usize) -> Result<(Fingerprint, usize), Trouble> {
-        let value = self.argument(index);
+        self.key_of(self.argument(index))
+    }
+
+    #[inline]
+    fn key_of(&self, value: sys::napi_value) -> Result<(Fingerprint, usize), Trouble> {
         let mut buffer = [MaybeUninit::<u16>::uninit(); SHORT];
         let mut length = 0;
         // SAFETY: the buffer has room for SHORT units, of which Node writes `length` and a zero.
@@ -249,14 +248,6 @@ impl<const N: usize> Call<'_, N> {
     }
 
     #[inline]
-    fn limiter<R>(&self, body: impl FnOnce(&LimiterHandle, Nanos) -> Result<R, Trouble>) -> Result<R, Trouble> {
-        self.handle(|handle| match handle {
-            Handle::Limiter { handle, origin } if !handle.limiter().life().has_ended() => body(handle, *origin),
-            _ => Err(Trouble::Disposed),
-        })
-    }
-
-    #[inline]
     fn breaker<R>(&self, body: impl FnOnce(&BreakerHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
         self.handle(|handle| match handle {
             Handle::Breaker(handle) => body(handle),
@@ -317,82 +308,6 @@ unsafe extern "C" fn attach(env: sys::napi_env, info: sys::napi_callback_info) -
         // SAFETY: the arguments of this call, on the thread of `env`.
         let attached = unsafe { call.environment.attach(env, call.argument(0), call.argument(1), call.argument(2)) };
         call.boolean(attached.is_some())
-    })
-}
-
-/// Details of a verdict: remaining, retryAfterMs, resetMs, reason, date of the charge.
-fn answer<const N: usize>(call: &Call<'_, N>, verdict: Verdict, date: f64) -> Reply {
-    let (reason, retry_after) = match verdict.answer {
-        Answer::Allowed => (0.0, 0.0),
-        Answer::Limited => (1.0, millis_up(verdict.retry_after) as f64),
-        Answer::Impossible => (2.0, f64::INFINITY),
-    };
-    let (remaining, reset) = (f64::from(verdict.remaining), millis_up(verdict.reset) as i64 as f64);
-    call.environment.leave_all(0, [remaining, retry_after, reset, reason, date]);
-    call.boolean(verdict.answer == Answer::Allowed)
-}
-
-/// `limiterConsume(id, key[, cost[, nowMs]])` → ok
-unsafe extern "C" fn limiter_consume<const MANUAL: bool>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    enter::<4>(env, info, |call| {
-        let (key, _) = call.key(1)?;
-        let cost = call.cost(2)?;
-        let now = call.now::<MANUAL>()?;
-        call.limiter(|limiter, origin| {
-            let verdict = limiter.consume(key, cost, now).ok_or(Trouble::Internal)?;
-            answer(call, verdict, now.wrapping_sub(origin) as i64 as f64)
-        })
-    })
-}
-
-/// `limiterPeek(id, key, cost[, nowMs])` → ok
-unsafe extern "C" fn limiter_peek<const MANUAL: bool>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    enter::<4>(env, info, |call| {
-        let (key, _) = call.key(1)?;
-        let cost = call.cost(2)?;
-        let now = call.now::<MANUAL>()?;
-        call.limiter(|limiter, _| {
-            let verdict = limiter.peek(key, cost, now).ok_or(Trouble::Internal)?;
-            answer(call, verdict, 0.0)
-        })
-    })
-}
-
-/// `limiterRefund(id, key, cost, date[, nowMs])` → true
-unsafe extern "C" fn limiter_refund<const MANUAL: bool>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    enter::<5>(env, info, |call| {
-        let (key, _) = call.key(1)?;
-        let cost = call.cost(2)?;
-        let date = call.given(3)?;
-        let now = call.now::<MANUAL>()?;
-        call.limiter(|limiter, origin| {
-            limiter.refund(key, cost, origin.wrapping_add(date as i64 as u64), now);
-            call.boolean(true)
-        })
-    })
-}
-
-/// `limiterReset(id, key[, nowMs])` → true
-unsafe extern "C" fn limiter_reset<const MANUAL: bool>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    enter::<3>(env, info, |call| {
-        let (key, _) = call.key(1)?;
-        let now = call.now::<MANUAL>()?;
-        call.limiter(|limiter, _| {
-            limiter.reset(key, now);
-            call.boolean(true)
-        })
     })
 }
 
@@ -676,19 +591,11 @@ unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> 
     })
 }
 
-type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
+pub(crate) type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
 const CALLBACKS: &[(&str, Callback)] = &[
     ("noop", noop),
     ("attach", attach),
-    ("limiterConsume", limiter_consume::<false>),
-    ("limiterConsumeAt", limiter_consume::<true>),
-    ("limiterPeek", limiter_peek::<false>),
-    ("limiterPeekAt", limiter_peek::<true>),
-    ("limiterRefund", limiter_refund::<false>),
-    ("limiterRefundAt", limiter_refund::<true>),
-    ("limiterReset", limiter_reset::<false>),
-    ("limiterResetAt", limiter_reset::<true>),
     ("breakerEnter", breaker_enter::<false>),
     ("breakerEnterAt", breaker_enter::<true>),
     ("breakerExit", breaker_exit::<false>),
@@ -718,7 +625,7 @@ const CALLBACKS: &[(&str, Callback)] = &[
 
 /// Put every callback on `exports`, bound to its environment.
 pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: *mut c_void) -> napi::Result<()> {
-    for (name, callback) in CALLBACKS {
+    for (name, callback) in CALLBACKS.iter().chain(limiter::CALLBACKS) {
         let mut function = ptr::null_mut();
         // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.
         let status = unsafe {

@@ -20,6 +20,46 @@ const jobs = {
     return admitted
   },
 
+  /** As above, of a limiter with any options, over any keys in turn, by any of the ways to ask. */
+  async spend({ gate, name, options, keys, attempts, way = 'consume' }) {
+    const limiter = face.limiter(name, options)
+    start(gate)
+    let admitted = 0
+    for (let i = 0; i < attempts; i++) {
+      const key = keys[i % keys.length]
+      if (way === 'consumeMany') admitted += limiter.consumeMany([key, key, key]).filter(({ ok }) => ok).length
+      else if (way === 'reserve') admitted += limiter.reserve(key, 1, { maxWait: '1s' }).ok ? 1 : 0
+      else admitted += limiter.consume(key).ok ? 1 : 0
+    }
+    return admitted
+  },
+
+  /** Spend of a user and of the organisation at once. */
+  async spendAll({ gate, users, organisations, keys, attempts }) {
+    const [user, organisation] = [users, organisations].map(({ name, options }) => face.limiter(name, options))
+    start(gate)
+    let admitted = 0
+    for (let i = 0; i < attempts; i++) {
+      const charges = [
+        { limiter: user, key: keys[i % keys.length] },
+        { limiter: organisation, key: 'acme' },
+      ]
+      // Either order: nothing may depend on it.
+      if (face.consumeAll(i % 2 === 0 ? charges : charges.reverse()).ok) admitted++
+    }
+    return admitted
+  },
+
+  /** Ask until blocked; then block somebody else. */
+  async untilBlocked({ name, options }) {
+    const limiter = face.limiter(name, options)
+    limiter.consume('a')
+    parentPort.postMessage('asking')
+    while (limiter.consume('a').reason !== 'blocked');
+    limiter.block('b', '1h')
+    return limiter.consume('a').reason
+  },
+
   /** A thousand callers ask for one key that nobody has. */
   async load({ gate, loads, name }) {
     const cache = face.cache(name)

@@ -45,7 +45,23 @@ const _confused: Spillway<'sync'> = remote
 
 same<Equal<ReturnType<typeof local.snapshot>, Snapshot>>()
 same<Equal<ReturnType<typeof local.close>, Promise<void>>>()
-local.snapshot().limiters['chat']?.config.windowMs satisfies number | undefined
+const reported = local.snapshot().limiters['chat']
+reported?.limits[0]?.windowMs satisfies number | undefined
+reported?.limits[0]?.provenance['limit'] satisfies string | undefined
+reported?.shadowed satisfies number | undefined
+// @ts-expect-error a limiter has limits, each with its own figures
+reported?.config
+
+same<Equal<ReturnType<typeof local.consumeAll>, Decision>>()
+same<Equal<ReturnType<typeof remote.consumeAll>, Promise<Decision>>>()
+same<Equal<ReturnType<typeof far.consumeMany>, Promise<Decision[]>>>()
+same<Equal<ReturnType<typeof far.unblock>, Promise<boolean>>>()
+
+spillway({ env: { SPILLWAY_LIMITER_CHAT_LIMIT: '60' } })
+spillway({ env: process.env })
+spillway({ env: false })
+// @ts-expect-error what stands in an environment is text
+spillway({ env: { SPILLWAY_LIMITER_CHAT_LIMIT: 60 } })
 
 // @ts-expect-error not an option
 spillway({ name: 'api' })

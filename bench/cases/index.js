@@ -6,6 +6,9 @@
 /** @type {Record<string, (arena: Arena) => Promise<import('../duel.js').Report>>} */
 const cases = {
   consume: (arena) => require('./consume.js')(arena),
+  algorithms: (arena) => require('./algorithms.js')(arena),
+  together: (arena) => require('./together.js')(arena),
+  threads: (arena) => require('./threads.js')(arena),
   denied: (arena) => require('./denied.js')(arena),
   breaker: (arena) => require('./breaker.js')(arena),
   open: (arena) => require('./open.js')(arena),
@@ -15,6 +18,8 @@ const cases = {
   getOrSet: (arena) => require('./get-or-set.js')(arena),
   memory: (arena) => require('./memory.js')(arena),
   flood: (arena) => require('./flood.js')(arena),
+  store: (arena) => require('./store.js')(arena),
+  shed: (arena) => require('./shed.js')(arena),
   express: (arena) => require('./express.js')(arena),
 }
 

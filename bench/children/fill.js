@@ -18,21 +18,27 @@ const TEN_SECONDS_MS = 10_000
  * @property {boolean} awaited
  * @property {() => number} held keys that have a place of their own; NaN where it does not say
  * @property {() => void} end
+ * @property {((key: string) => boolean)[]} [twins] asks the limiter, and another one like it that is offered nothing else
+ * @property {number} [apart] by how many units the twins may differ in what they admit to a key, because units come back meanwhile
  */
 
 /**
  * @param {string} name
  * @param {number} windowMs
+ * @param {'token-bucket' | 'fixed-window' | 'sliding-window'} algorithm
  * @returns {Filled}
  */
-function ours(name, windowMs) {
+function ours(name, windowMs, algorithm = 'token-bucket') {
   const set = require('../..').spillway({ isolated: true })
-  const limiter = set.limiter(name, { limit: LIMIT, window: windowMs, maxKeys: MAX_KEYS })
+  const options = { limit: LIMIT, window: windowMs, algorithm, maxKeys: MAX_KEYS }
+  const [limiter, twin] = [name, `twin of ${name}`].map((each) => set.limiter(each, options))
   return {
     offer: (key) => limiter.consume(key),
     awaited: false,
     held: () => set.snapshot().limiters[name].keys,
     end: () => set.close(),
+    twins: [(key) => limiter.consume(key).ok, (key) => twin.consume(key).ok],
+    apart: windowMs < DAY_MS ? 1 : 0,
   }
 }
 
@@ -41,6 +47,8 @@ const kinds = {
   nobody: () => ({ offer: (key) => key, awaited: false, held: () => NaN, end: () => {} }),
   spillway: (name) => ours(name, DAY_MS),
   spillwayExpiring: (name) => ours(name, TEN_SECONDS_MS),
+  spillwayFixed: (name) => ours(name, DAY_MS, 'fixed-window'),
+  spillwaySliding: (name) => ours(name, DAY_MS, 'sliding-window'),
   map(name) {
     const limiter = new MapLimiter(name, { limit: LIMIT, windowMs: DAY_MS })
     return {

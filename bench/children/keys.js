@@ -1,8 +1,10 @@
-// Owns one process that offers many keys to one limiter, and tells how much memory it holds at each mark.
-// Must never keep a key itself: whatever is held afterwards is the limiter's.
+// Owns one process that offers many keys to one limiter, and tells how much memory it holds at each mark, how long the loop stood
+// still at most, and whether keys that are asked for all the while are counted as if nothing else were.
+// Must never keep an offered key itself: whatever is held afterwards is the limiter's.
 'use strict'
 
 const { fill } = require('./fill.js')
+const { waitedNs } = require('./processor.js')
 
 /** @typedef {{ offered: number, rss: number, heap: number }} Mark bytes; heap is what V8 has taken, used or not */
 
@@ -18,6 +20,45 @@ async function mark(/** @type {number} */ offered) {
   return { offered, rss, heap: heapTotal }
 }
 
+/** Keys offered in one turn of the loop: as much as a burst of requests brings. */
+const TURN = 500
+/** Asked for once a turn, each: more often than the limit allows, so that it shows if a count is lost or too high. */
+const HOT = Array.from({ length: 20 }, (_, n) => `hot-${n}`)
+
+/** Tells the longest turn of the loop so far, less what other processes took of it. */
+class Pauses {
+  longestNs = 0
+  #began = 0n
+  #waited = 0
+
+  begin() {
+    this.#waited = waitedNs()
+    this.#began = process.hrtime.bigint()
+  }
+
+  /** A turn ends where the next one begins: what the collector does in between is a pause like any other. */
+  next() {
+    const ns = Number(process.hrtime.bigint() - this.#began) - (waitedNs() - this.#waited)
+    if (ns > this.longestNs) this.longestNs = ns
+    this.begin()
+  }
+}
+
+/** @param {import('./fill.js').Filled} limiter */
+function asking({ twins, apart = 0 }) {
+  const admitted = (twins ?? []).map(() => HOT.map(() => 0))
+  return {
+    ask: () => {
+      for (const [which, twin] of (twins ?? []).entries()) {
+        HOT.forEach((key, at) => (admitted[which][at] += Number(twin(key))))
+      }
+    },
+    /** Hot keys that were not counted as by the twin that has seen no flood. */
+    astray: () => HOT.filter((_, at) => twins && Math.abs(admitted[0][at] - admitted[1][at]) > apart).length,
+    admitted: () => admitted[0]?.[0] ?? NaN,
+  }
+}
+
 process.once('message', async (/** @type {{ kind: string, marks: number[] }} */ { kind, marks }) => {
   // A rehearsal on a limiter that is then forgotten: code gets compiled and the young generation gets its size beforehand.
   const rehearsal = fill(kind, 'rehearsal')
@@ -26,15 +67,29 @@ process.once('message', async (/** @type {{ kind: string, marks: number[] }} */ 
 
   const seen = [await mark(0)]
   const limiter = fill(kind, 'measured')
+  const hot = asking(limiter)
+  const pauses = new Pauses()
   let offered = 0
   for (const goal of marks) {
-    for (; offered < goal; offered++) {
-      const answer = limiter.offer(`tenant-${offered}`)
-      if (limiter.awaited) await answer
+    pauses.begin()
+    while (offered < goal) {
+      hot.ask()
+      for (const end = Math.min(goal, offered + TURN); offered < end; offered++) {
+        const answer = limiter.offer(`tenant-${offered}`)
+        if (limiter.awaited) await answer
+      }
       // Timers and sweeps that need a turn of the loop get one.
-      if (offered % 50_000 === 0) await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setImmediate(resolve))
+      pauses.next()
     }
     seen.push(await mark(goal))
   }
-  process.send?.({ seen, held: limiter.held() }, () => process.exit(0))
+  const answer = {
+    seen,
+    held: limiter.held(),
+    longestMs: pauses.longestNs / 1e6,
+    astray: hot.astray(),
+    admitted: hot.admitted(),
+  }
+  process.send?.(answer, () => process.exit(0))
 })

@@ -10,7 +10,10 @@ use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 use spillway_engine::policy::Step;
 use spillway_engine::policy::breaker::{OpenTime, Outcome, State};
-use spillway_engine::policy::gcra::{Answer, Charge, Gcra, Refund};
+use spillway_engine::policy::fixed_window::FixedWindow;
+use spillway_engine::policy::gcra::Gcra;
+use spillway_engine::policy::rate::{Answer, Charge, Rate, Refund};
+use spillway_engine::policy::sliding_window::SlidingWindow;
 use spillway_engine::primitive::breaker::{Entry, Gate, Left};
 use spillway_engine::store::fingerprint::Fingerprint;
 use spillway_engine::store::sketch::Sketch;
@@ -72,67 +75,85 @@ fn a_refund_beside_a_charge_loses_neither() {
     });
 }
 
-/// Two keys of a sketch of two words a row: they share the first row's word and differ in the second.
+/// Keys of a sketch of two words a row: Bob shares Alice's word in the first row, Carol in the second.
 const ALICE: Fingerprint = Fingerprint { low: 0, high: 0 };
 const BOB: Fingerprint = Fingerprint { low: 1 << 63, high: 0 };
+const CAROL: Fingerprint = Fingerprint { low: 0, high: 1 << 63 };
 
-fn spend_of(sketch: &Sketch, key: Fingerprint, burst: u32, costs: &[u32]) -> u32 {
+fn spend_of<R: Rate + Copy>(sketch: &Sketch, key: Fingerprint, rate: R, costs: &[u32]) -> u32 {
     let charge = |&cost: &u32| {
-        let verdict = sketch.update(key, NOW, &Charge { rate: rate(burst), cost }).unwrap();
+        let verdict = sketch.update(key, NOW, &Charge { rate, cost }).unwrap();
         if verdict.answer == Answer::Allowed { cost } else { 0 }
     };
     costs.iter().map(charge).sum()
 }
 
-#[test]
-fn two_callers_of_one_key_of_the_sketch_never_spend_more_than_there_is() {
-    loom::model(|| {
-        let sketch = Arc::new(Sketch::new(2));
-        let other = sketch.clone();
-        let (first, second) = both(move || spend_of(&other, ALICE, 2, &[1, 1]), {
-            let sketch = sketch.clone();
-            move || spend_of(&sketch, ALICE, 2, &[1])
-        });
-        // Nobody else is there who could make it limit early.
-        assert_eq!(first + second, 2);
-        assert_eq!(sketch.word(ALICE), NOW + 2 * rate(2).period());
-    });
+/// The same with a bucket, a fixed and a sliding window of `limit` units.
+macro_rules! with_every_rate {
+    ($limit:expr, |$rate:ident| $body:expr) => {{
+        let $rate = rate($limit);
+        loom::model(move || $body);
+        let $rate = FixedWindow::new($limit, 1 << 40);
+        loom::model(move || $body);
+        let $rate = SlidingWindow::new($limit, 1 << 40);
+        loom::model(move || $body);
+    }};
 }
 
+/// One key is charged by one caller at a time, as its shard's lock sees to; others that share its words are not held up.
 #[test]
 fn a_neighbour_in_one_row_never_hides_a_charge() {
-    loom::model(|| {
-        let sketch = Arc::new(Sketch::new(2));
+    with_every_rate!(2, |rate| {
+        let sketch = Arc::new(Sketch::new(2, NOW));
         let other = sketch.clone();
-        let (alice, bob) = both(move || spend_of(&other, ALICE, 2, &[1, 1]), {
+        let (alice, bob) = both(move || spend_of(&other, ALICE, rate, &[1, 1]), {
             let sketch = sketch.clone();
-            move || spend_of(&sketch, BOB, 2, &[1, 1])
+            move || spend_of(&sketch, BOB, rate, &[1, 1])
         });
         assert!(alice <= 2 && bob <= 2);
         for (key, spent) in [(ALICE, alice), (BOB, bob)] {
-            assert!(sketch.word(key) >= NOW + u64::from(spent) * rate(2).period());
             // What is left is given out afterwards, never more.
-            assert!(spent + spend_of(&sketch, key, 2, &[1, 1, 1]) <= 2);
+            assert!(spent + spend_of(&sketch, key, rate, &[1, 1, 1]) <= 2);
         }
     });
 }
 
 #[test]
-fn two_callers_of_one_key_and_a_word_its_neighbour_raised_never_spend_more_than_there_is() {
-    loom::model(|| {
-        let sketch = Arc::new(Sketch::new(2));
+fn neighbours_in_both_rows_never_hide_a_charge() {
+    with_every_rate!(3, |rate| {
+        let sketch = Arc::new(Sketch::new(2, NOW));
         // The rows differ from the start: the smaller word is now the second row's.
-        assert_eq!(spend_of(&sketch, BOB, 3, &[1]), 1);
+        assert_eq!(spend_of(&sketch, BOB, rate, &[1]), 1);
         let other = sketch.clone();
-        let ((first, _), (second, bob)) = both(move || (spend_of(&other, ALICE, 3, &[2]), 0), {
+        let ((alice, _), (bob, carol)) = both(move || (spend_of(&other, ALICE, rate, &[2]), 0), {
             let sketch = sketch.clone();
-            move || (spend_of(&sketch, ALICE, 3, &[1]), spend_of(&sketch, BOB, 3, &[1]))
+            move || (spend_of(&sketch, BOB, rate, &[1]), spend_of(&sketch, CAROL, rate, &[2]))
         });
-        let alice = first + second;
-        assert!(alice <= 3 && bob <= 1);
-        assert!(sketch.word(ALICE) >= NOW + u64::from(alice) * rate(3).period());
-        assert!(sketch.word(BOB) >= NOW + u64::from(1 + bob) * rate(3).period());
+        for (key, spent) in [(ALICE, alice), (BOB, 1 + bob), (CAROL, carol)] {
+            assert!(spent + spend_of(&sketch, key, rate, &[1, 1, 1, 1]) <= 3);
+        }
     });
+}
+
+/// Two neighbours find the leftover of a clock that jumped in the word they share: whoever cuts it, neither loses a charge.
+#[test]
+fn a_leftover_that_two_cut_at_once_takes_no_charge_with_it() {
+    fn check<R: Rate + Copy + Send + Sync + 'static>(rate: R) {
+        loom::model(move || {
+            let sketch = Arc::new(Sketch::new(2, NOW));
+            let later = Charge { rate, cost: 1 };
+            assert_eq!(sketch.update(ALICE, NOW + (1 << 42), &later).unwrap().answer, Answer::Allowed);
+            let other = sketch.clone();
+            let (alice, bob) = both(move || spend_of(&other, ALICE, rate, &[1]), {
+                let sketch = sketch.clone();
+                move || spend_of(&sketch, BOB, rate, &[1])
+            });
+            assert!(1 + alice + spend_of(&sketch, ALICE, rate, &[1, 1]) <= 2);
+            assert!(bob + spend_of(&sketch, BOB, rate, &[1, 1]) <= 2);
+        });
+    }
+    check(FixedWindow::new(2, 1 << 40));
+    check(SlidingWindow::new(2, 1 << 40));
 }
 
 /// A gate that opened at `OPENED`.

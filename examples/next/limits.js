@@ -5,6 +5,8 @@ import { spillway } from 'spillway'
 const sp = spillway({ prefix: 'example' })
 
 export const messages = sp.limiter('messages', { limit: 3, window: '1m' })
+export const entries = sp.limiter('entries', { limit: 2, window: '1m' })
+export const reports = sp.limiter('reports', { limit: 2, window: '1m' })
 export const results = sp.cache('results', { ttl: '5m' })
 export const upstream = sp.breaker('upstream', { consecutive: 5, open: '10s' })
 

@@ -3,48 +3,21 @@
 //! The word is the *theoretical arrival time* `tat`: the tick at which the bucket is full again. `tat ≤ now` means full,
 //! so zero means "never seen".
 
+use super::divisor::Divisor;
+use super::rate::{Answer, Rate, SLACK, Verdict, lattice};
 use super::{Step, Ticks};
-
-/// How far past a full debt a word may lie before it is taken for the leftover of a clock that jumped: one second.
-///
-/// Without the allowance, a thread that read the clock just before another charged would mistake that charge for a jump.
-pub const SLACK: Ticks = 1_000_000_000;
 
 /// A rate and its burst, in ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gcra {
     /// Ticks one unit takes to refill, `T`. At least 1.
-    period: Ticks,
+    period: Divisor,
     /// Units a rested key may spend at once, `B`.
     burst: u32,
     /// `B·T`: how far ahead of now `tat` may lie. Below 2^62.
     tolerance: Ticks,
-    /// `⌊2^64/T⌋`, or the largest word for `T = 1`: whole units of a span without a division.
-    reciprocal: u64,
-}
-
-/// What a charge was answered with. Spans are ticks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Whether the charge was made.
-    pub answer: Answer,
-    /// Whole units left.
-    pub remaining: u32,
-    /// Ticks until the same charge is admitted; 0 unless limited.
-    pub retry_after: Ticks,
-    /// Ticks until the bucket is full.
-    pub reset: Ticks,
-}
-
-/// Yes, not now, or never.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Admitted.
-    Allowed,
-    /// Denied until `retry_after` has passed.
-    Limited,
-    /// Denied for good: the cost is larger than the burst.
-    Impossible,
+    /// How far a reservation, or a charge at another rate of the same key, may have put it. Below 2^62.
+    reach: Ticks,
 }
 
 /// Why a rate cannot be counted.
@@ -66,16 +39,21 @@ impl Gcra {
         }
         match period.checked_mul(u64::from(burst)) {
             Some(tolerance) if tolerance < 1 << 62 => {
-                let reciprocal = u64::try_from((1u128 << 64) / u128::from(period)).unwrap_or(u64::MAX);
-                Ok(Gcra { period, burst, tolerance, reciprocal })
+                Ok(Gcra { period: Divisor::new(period), burst, tolerance, reach: tolerance })
             }
             _ => Err(Uncountable::TooLong),
         }
     }
 
+    /// The same rate where words may lie `reach` ticks ahead and mean it.
+    #[inline]
+    pub fn reaching(self, reach: Ticks) -> Self {
+        Gcra { reach, ..self }
+    }
+
     /// Ticks one unit takes to refill.
     pub fn period(&self) -> Ticks {
-        self.period
+        self.period.value()
     }
 
     /// Units a rested key may spend at once.
@@ -83,26 +61,31 @@ impl Gcra {
         self.burst
     }
 
-    /// `⌊span/T⌋`. The estimate is never above and at most one below, for spans below 2^64.
+    /// How far ahead of now a word may lie by charges at this rate.
+    pub fn tolerance(&self) -> Ticks {
+        self.tolerance
+    }
+
+    /// Whole units that refill in `span`.
     fn units(&self, span: Ticks) -> u32 {
-        let estimate = ((u128::from(span) * u128::from(self.reciprocal)) >> 64) as u64;
-        let rest = span - estimate * self.period;
-        (estimate + u64::from(rest >= self.period)) as u32
+        self.period.divide(span).0 as u32
     }
 
     /// Where counting starts: `tat`, or now if that is past, or the full debt if `tat` was left behind by a clock that jumped.
     fn base(&self, tat: u64, now: Ticks) -> u64 {
-        if tat > now.saturating_add(self.tolerance).saturating_add(SLACK) { now + self.tolerance } else { tat.max(now) }
+        self.settle(tat, now).max(now)
     }
 
-    fn charge(&self, tat: u64, now: Ticks, cost: u32) -> (u64, Verdict) {
+    /// Charge, with the debt allowed to exceed the tolerance by `patience`: then the caller waits before it begins.
+    fn charge_within(&self, tat: u64, now: Ticks, cost: u32, patience: Ticks) -> (u64, Verdict) {
         let base = self.base(tat, now);
         let held = |answer, retry_after| Verdict {
             answer,
-            // Under a racing thread's later clock the debt may exceed the tolerance for a moment.
+            // After a reservation, or under a racing thread's later clock, the debt exceeds the tolerance.
             remaining: self.units(self.tolerance.saturating_sub(base - now)),
             retry_after,
             reset: base - now,
+            wait: 0,
         };
         if cost == 0 {
             return (tat, held(Answer::Allowed, 0));
@@ -112,68 +95,77 @@ impl Gcra {
         if cost > self.burst {
             return (kept, held(Answer::Impossible, 0));
         }
-        let next = base + u64::from(cost) * self.period;
+        let next = base + u64::from(cost) * self.period();
         let debt = next - now;
-        if debt > self.tolerance {
-            return (kept, held(Answer::Limited, debt - self.tolerance));
+        if debt > self.tolerance + patience {
+            return (kept, held(Answer::Limited, debt - self.tolerance - patience));
         }
-        let remaining = self.units(self.tolerance - debt);
-        (next, Verdict { answer: Answer::Allowed, remaining, retry_after: 0, reset: debt })
+        let remaining = self.units(self.tolerance.saturating_sub(debt));
+        let wait = debt.saturating_sub(self.tolerance);
+        (next, Verdict { answer: Answer::Allowed, remaining, retry_after: 0, reset: debt, wait })
+    }
+}
+
+impl Rate for Gcra {
+    #[inline]
+    fn charge(&self, tat: u64, now: Ticks, cost: u32) -> (u64, Verdict) {
+        self.charge_within(tat, now, cost, 0)
     }
 
+    /// What has refilled by itself since the charge is not given back.
+    ///
+    /// Subtracting the whole cost would over-admit: with a burst of 10 and one unit a tick, take 5 at 0 and 3 at 3, give back
+    /// the 5 whole, and 10 are free at 3, which makes 13 at once.
     fn refund(&self, tat: u64, now: Ticks, cost: u32, charged_at: Ticks) -> u64 {
         if tat <= now {
             return tat;
         }
         let refilled = now.saturating_sub(charged_at);
-        let owed = (u64::from(cost) * self.period).saturating_sub(refilled);
+        let owed = (u64::from(cost) * self.period()).saturating_sub(refilled);
         tat.saturating_sub(owed).max(now)
+    }
+
+    #[inline]
+    fn expired(&self, tat: u64, now: Ticks) -> bool {
+        tat <= now
+    }
+
+    #[inline]
+    fn settle(&self, tat: u64, now: Ticks) -> u64 {
+        let farthest = now.saturating_add(self.tolerance.max(self.reach)).saturating_add(SLACK);
+        if tat > farthest { now + self.tolerance } else { tat }
+    }
+
+    fn join(&self, one: u64, other: u64) -> u64 {
+        one.max(other)
+    }
+
+    fn meet(&self, one: u64, other: u64) -> u64 {
+        one.min(other)
+    }
+
+    fn memory(&self) -> Ticks {
+        Ticks::MAX
     }
 }
 
-/// Spend `cost` units. A denial leaves the word as it was, so a storm of retries is free.
+/// Spend `cost` units ahead of time: admitted if they are free within `patience` ticks; the verdict says how long to wait.
 #[derive(Clone, Copy, Debug)]
-pub struct Charge {
-    /// The rate.
+pub struct Reserve {
+    /// The rate, patient enough for every reservation of the key.
     pub rate: Gcra,
     /// Units asked for; 0 is free.
     pub cost: u32,
+    /// The longest wait, in ticks. With the tolerance below 2^62.
+    pub patience: Ticks,
 }
 
-impl Step for Charge {
+impl Step for Reserve {
     type Verdict = Verdict;
 
     fn apply(&self, word: u64, now: Ticks) -> (u64, Verdict) {
-        self.rate.charge(word, now, self.cost)
+        self.rate.charge_within(word, now, self.cost, self.patience)
     }
 
-    fn expired(&self, word: u64, now: Ticks) -> bool {
-        word <= now
-    }
-}
-
-/// Give back a charge of `cost` made at `charged_at`, less what has refilled by itself since.
-///
-/// Subtracting the whole cost would over-admit: with a burst of 10 and one unit a tick, take 5 at 0 and 3 at 3, give back the
-/// 5 whole, and 10 are free at 3, which makes 13 at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Refund {
-    /// The rate.
-    pub rate: Gcra,
-    /// Units of the charge; never more than the burst.
-    pub cost: u32,
-    /// When it was made.
-    pub charged_at: Ticks,
-}
-
-impl Step for Refund {
-    type Verdict = ();
-
-    fn apply(&self, word: u64, now: Ticks) -> (u64, ()) {
-        (self.rate.refund(word, now, self.cost, self.charged_at), ())
-    }
-
-    fn expired(&self, word: u64, now: Ticks) -> bool {
-        word <= now
-    }
+    lattice!();
 }

@@ -4,6 +4,7 @@ pub mod breaker;
 pub mod bulkhead;
 pub mod cache;
 pub mod life;
+pub mod limit;
 pub mod limiter;
 pub mod registry;
 pub mod tally;

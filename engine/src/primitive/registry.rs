@@ -225,17 +225,32 @@ fn end(any: &Any) {
 
 /// The options that differ, as `name` was this and is that.
 fn differences<C: Serialize>(present: &C, asked: &C) -> String {
-    let fields = |config: &C| match serde_json::to_value(config) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    };
-    let (present, asked) = (fields(present), fields(asked));
-    let differing: Vec<_> = asked
-        .iter()
-        .filter_map(|(name, value)| {
-            let before = present.get(name)?;
-            (before != value).then(|| format!("`{name}` is {before} there and {value} here"))
-        })
+    let options = |config: &C| options_of(serde_json::to_value(config).unwrap_or(Value::Null));
+    let (present, asked) = (options(present), options(asked));
+    let value = |options: &Map<String, Value>, name| options.get(name).map_or("missing".to_owned(), Value::to_string);
+    let mut names: Vec<_> = present.keys().chain(asked.keys()).collect();
+    names.sort();
+    names.dedup();
+    let differing = names.into_iter().filter(|name| present.get(*name) != asked.get(*name));
+    let told: Vec<_> = differing
+        .map(|name| format!("`{name}` is {} there and {} here", value(&present, name), value(&asked, name)))
         .collect();
-    differing.join(", ")
+    told.join(", ")
+}
+
+/// Options by name. Those of several limits go by the limit's name too.
+fn options_of(config: Value) -> Map<String, Value> {
+    match config {
+        Value::Object(options) => options,
+        Value::Array(mut limits) if limits.len() == 1 => options_of(limits.remove(0)),
+        Value::Array(limits) => {
+            let named = |limit| {
+                let options = options_of(limit);
+                let of = options.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                options.into_iter().map(move |(name, value)| (format!("{of} {name}"), value))
+            };
+            limits.into_iter().flat_map(named).collect()
+        }
+        _ => Map::new(),
+    }
 }

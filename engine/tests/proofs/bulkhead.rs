@@ -1,5 +1,5 @@
 //! The bulkhead against one number and one `VecDeque`, over several environments that come and go.
-//! Never waits for a letter: it looks into the box.
+//! Never asks the bulkhead who is next: the model says so before it looks.
 
 use crate::dice::Dice;
 use crate::letters::{LetterBox, Said, environment};

@@ -501,7 +501,7 @@ fn under_threads_nobody_who_asks_after_a_change_gets_what_was_loaded_before_it()
     fn load(side: &mut Side, dice: &mut Dice, cache: &Arc<Cache>, source: &Source, receipt: Receipt, which: u64) {
         let seen = source.truth.load(Ordering::SeqCst);
         if dice.below(4) == 0 {
-            std::thread::yield_now();
+            (0..200).for_each(|_| std::hint::spin_loop());
         }
         match dice.below(16) {
             0 => side.handle.fail(receipt),

@@ -1,28 +1,29 @@
 //! The breaker's gate under real threads that race for the same probes.
 //! Never sleeps: a thread that finds `until` half written asks again.
 
+use parking_lot::{Condvar, Mutex};
 use spillway_engine::policy::breaker::{OpenTime, Outcome, State};
 use spillway_engine::primitive::breaker::{Entry, Gate, Left};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 const PROBE_TIMEOUT: u64 = 15_000;
 const OPEN: OpenTime = OpenTime { first: 5_000, max: 60_000, jitter: 0.0 };
 
 /// A barrier that a thread which fails calls off, so that the others do not wait for it for ever.
+#[derive(Default)]
 struct Meeting {
-    threads: u64,
-    came: AtomicU64,
-    off: AtomicBool,
+    came: Mutex<(u64, bool)>,
+    changed: Condvar,
 }
 
 impl Meeting {
     /// Wait until everybody has come to the meeting of this number.
-    fn wait(&self, number: u64) {
-        self.came.fetch_add(1, Ordering::AcqRel);
-        while self.came.load(Ordering::Acquire) < self.threads * (number + 1) {
-            assert!(!self.off.load(Ordering::Relaxed), "another thread failed");
-            std::thread::yield_now();
-        }
+    fn wait(&self, threads: u64, number: u64) {
+        let mut came = self.came.lock();
+        came.0 += 1;
+        self.changed.notify_all();
+        self.changed.wait_while(&mut came, |(came, off)| *came < threads * (number + 1) && !*off);
+        assert!(!came.1, "another thread failed");
     }
 }
 
@@ -32,7 +33,8 @@ struct Invitation<'a>(&'a Meeting);
 impl Drop for Invitation<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.off.store(true, Ordering::Relaxed);
+            self.0.came.lock().1 = true;
+            self.0.changed.notify_all();
         }
     }
 }
@@ -59,7 +61,7 @@ fn ten_thousand_recoveries_admit_exactly_the_probes() {
     const PROBES: u16 = 3;
     let gate = Gate::new(PROBES, PROBE_TIMEOUT, OPEN, 1);
     let (admitted, generation) = (AtomicU32::new(0), AtomicU64::new(0));
-    let meeting = Meeting { threads: THREADS, came: AtomicU64::new(0), off: AtomicBool::new(false) };
+    let meeting = Meeting::default();
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let (gate, admitted, generation, meeting) = (&gate, &admitted, &generation, &meeting);
@@ -71,13 +73,13 @@ fn ten_thousand_recoveries_admit_exactly_the_probes() {
                         assert!(gate.trip(gate.control().generation(), now));
                         assert_eq!(gate.enter(now + 4_999).0, Entry::Refused(Some(1)));
                     }
-                    meeting.wait(2 * recovery);
+                    meeting.wait(THREADS, 2 * recovery);
                     let (in_here, into) = enter_until_full(gate, now + 5_000);
                     admitted.fetch_add(in_here, Ordering::Relaxed);
                     if in_here > 0 {
                         generation.store(u64::from(into), Ordering::Relaxed);
                     }
-                    meeting.wait(2 * recovery + 1);
+                    meeting.wait(THREADS, 2 * recovery + 1);
                     if thread == 0 {
                         assert_eq!(admitted.swap(0, Ordering::Relaxed), u32::from(PROBES), "in recovery {recovery}");
                         let into = generation.load(Ordering::Relaxed) as u32;

@@ -3,13 +3,16 @@
 
 use proptest::prelude::*;
 use spillway_engine::policy::Step;
-use spillway_engine::policy::gcra::{Answer, Charge, Gcra, Refund, SLACK, Uncountable, Verdict};
+use spillway_engine::policy::gcra::{Gcra, Reserve, Uncountable};
+use spillway_engine::policy::rate::{Answer, Charge, Rate, Refund, SLACK, Verdict};
 
 /// A bucket of credit. One tick brings one credit until it is full; a unit costs `period` of it.
 #[derive(Clone, Copy)]
 struct Bucket {
     period: i128,
     units: i128,
+    /// The most credit it lends to those who wait.
+    lends: i128,
     /// What it held at `at`. Less than nothing only for somebody whose clock is behind.
     credit: i128,
     at: i128,
@@ -18,7 +21,11 @@ struct Bucket {
 impl Bucket {
     fn of(rate: &Gcra) -> Self {
         let (period, units) = (i128::from(rate.period()), i128::from(rate.burst()));
-        Bucket { period, units, credit: period * units, at: 0 }
+        Bucket { period, units, lends: 0, credit: period * units, at: 0 }
+    }
+
+    fn lending(rate: &Gcra, most: u64) -> Self {
+        Bucket { lends: most.into(), ..Bucket::of(rate) }
     }
 
     fn full(&self) -> i128 {
@@ -34,8 +41,14 @@ impl Bucket {
     }
 
     fn charge(&mut self, cost: u32, now: u64) -> Verdict {
+        self.reserve(cost, 0, now)
+    }
+
+    /// As a charge of credit that is there within `patience` ticks.
+    fn reserve(&mut self, cost: u32, patience: u64, now: u64) -> Verdict {
+        let patience = i128::from(patience);
         let mut credit = self.credit(now);
-        if credit < -i128::from(SLACK) {
+        if credit < -i128::from(SLACK) - self.lends {
             credit = 0;
             if cost > 0 {
                 self.hold(0, now);
@@ -44,13 +57,15 @@ impl Bucket {
         let price = i128::from(cost) * self.period;
         let (answer, retry_after) = if i128::from(cost) > self.units {
             (Answer::Impossible, 0)
-        } else if cost > 0 && price > credit {
-            (Answer::Limited, price - credit)
+        } else if cost > 0 && price > credit + patience {
+            (Answer::Limited, price - credit - patience)
         } else {
             (Answer::Allowed, 0)
         };
+        let mut wait = 0;
         if answer == Answer::Allowed && cost > 0 {
             credit -= price;
+            wait = (-credit).max(0);
             self.hold(credit, now);
         }
         Verdict {
@@ -58,6 +73,7 @@ impl Bucket {
             remaining: u32::try_from(credit.max(0) / self.period).unwrap(),
             retry_after: u64::try_from(retry_after).unwrap(),
             reset: u64::try_from(self.full() - credit).unwrap(),
+            wait: u64::try_from(wait).unwrap(),
         }
     }
 
@@ -183,7 +199,7 @@ fn charge(rate: Gcra, word: u64, now: u64, cost: u32) -> (u64, Verdict) {
 }
 
 proptest! {
-    #![proptest_config(cases(60_000))]
+    #![proptest_config(cases(100_000))]
 
     #[test]
     fn every_verdict_is_that_of_a_bucket_that_fills_drop_by_drop(
@@ -209,6 +225,87 @@ proptest! {
             }
             word = next;
             retry_after = verdict.retry_after;
+        }
+    }
+}
+
+/// Patience, near to what matters: nothing, ticks, a few units, much.
+fn patiences() -> impl Strategy<Value = u64> {
+    prop_oneof![1 => Just(0), 2 => 0..8u64, 4 => 0..5_000u64, 2 => 0..1u64 << 55]
+}
+
+proptest! {
+    #![proptest_config(cases(100_000))]
+
+    #[test]
+    fn every_reservation_is_that_of_a_bucket_that_lends(
+        rate in rates(),
+        start in starts(),
+        steps in prop::collection::vec(
+            (any_gap(), costs(), patiences(), prop::option::weighted(0.15, 0..8usize)), 1..20),
+    ) {
+        let most = steps.iter().map(|(_, _, patience, _)| *patience).max().unwrap();
+        let rate = rate.reaching(rate.tolerance() + most);
+        let mut bucket = Bucket::lending(&rate, most);
+        let (mut word, mut now, mut retry_after) = (0, start, 0);
+        let mut admitted = Vec::new();
+        for (gap, cost, patience, refund) in steps {
+            now = gap.after(now, &rate, retry_after);
+            if let Some((cost, charged_at)) = refund.and_then(|back| admitted.iter().rev().nth(back).copied()) {
+                word = Refund { rate, cost, charged_at }.apply(word, now).0;
+                bucket.refund(cost, charged_at, now);
+                continue;
+            }
+            let cost = cost.of(&rate);
+            // One in a few is no reservation.
+            let (next, verdict) = if patience % 4 == 1 {
+                let answered = charge(rate, word, now, cost);
+                prop_assert_eq!(answered.1, bucket.charge(cost, now));
+                answered
+            } else {
+                let reserve = |word, now| Reserve { rate, cost, patience }.apply(word, now);
+                let (next, verdict) = reserve(word, now);
+                prop_assert_eq!(verdict, bucket.reserve(cost, patience, now));
+                prop_assert!(verdict.wait <= patience);
+                if verdict.answer == Answer::Limited {
+                    prop_assert_eq!(reserve(next, now + verdict.retry_after - 1).1.answer, Answer::Limited);
+                    prop_assert_eq!(reserve(next, now + verdict.retry_after).1.wait, patience, "and it waits as long as it may");
+                }
+                if verdict.wait > 0 && cost > 0 {
+                    // Whoever waits that long begins when a plain charge would have been admitted.
+                    let held = rate.settle(word, now);
+                    prop_assert_eq!(charge(rate, held, now + verdict.wait - 1, cost).1.answer, Answer::Limited);
+                    prop_assert_eq!(charge(rate, held, now + verdict.wait, cost).1.answer, Answer::Allowed);
+                }
+                (next, verdict)
+            };
+            if verdict.answer == Answer::Allowed && cost > 0 {
+                admitted.push((cost, now));
+            }
+            word = next;
+            retry_after = verdict.retry_after;
+        }
+    }
+
+    /// Whether the clock goes back by a little or by years: going back refills nothing.
+    #[test]
+    fn a_clock_that_goes_back_and_forth_gives_the_burst_and_what_refills_while_it_goes_forward_and_no_more(
+        rate in rates(),
+        start in starts(),
+        steps in prop::collection::vec((any_gap(), costs()), 1..32),
+    ) {
+        let (mut word, mut now, mut retry_after, mut admitted, mut gone) = (0, start, 0, 0, 0);
+        for (gap, cost) in steps {
+            let later = gap.after(now, &rate, retry_after);
+            gone += u128::from(later.saturating_sub(now));
+            now = later;
+            let cost = cost.of(&rate);
+            let (next, verdict) = charge(rate, word, now, cost);
+            (word, retry_after) = (next, verdict.retry_after);
+            if verdict.answer == Answer::Allowed {
+                admitted += u128::from(cost);
+            }
+            prop_assert!(admitted <= u128::from(rate.burst()) + gone / u128::from(rate.period()));
         }
     }
 }
@@ -431,7 +528,7 @@ fn a_free_call_is_ok_even_in_full_debt_and_says_what_is_left() {
     let (word, _) = charge(rate, 0, 100, 10);
     let (after, verdict) = charge(rate, word, 102, 0);
     assert_eq!(after, word);
-    assert_eq!(verdict, Verdict { answer: Answer::Allowed, remaining: 2, retry_after: 0, reset: 8 });
+    assert_eq!(verdict, Verdict { answer: Answer::Allowed, remaining: 2, retry_after: 0, reset: 8, wait: 0 });
 }
 
 #[test]

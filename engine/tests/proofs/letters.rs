@@ -1,18 +1,23 @@
 //! A letter box for tests: what was posted, in order.
 //! Never acts on a letter by itself.
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use spillway_engine::store::ledger::{Ledger, Letter, News, Post, Receipt};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Default)]
-pub struct LetterBox(Mutex<Vec<Letter>>);
+pub struct LetterBox {
+    letters: Mutex<Vec<Letter>>,
+    came: Condvar,
+}
 
 struct Slot(Arc<LetterBox>);
 
 impl Post for Slot {
     fn post(&self, letter: Letter) {
-        self.0.0.lock().push(letter);
+        self.0.letters.lock().push(letter);
+        self.0.came.notify_one();
     }
 }
 
@@ -30,21 +35,18 @@ pub fn environment() -> (Arc<Ledger>, Arc<LetterBox>) {
 }
 
 impl LetterBox {
-    /// Look into the box until something has come. Gives up at last, so that a lost letter fails a test and does not hang it.
+    /// Wait until something has come. Gives up at last, so that a lost letter fails a test and does not hang it.
     pub fn wait(&self) -> Vec<Said> {
-        for _ in 0..10_000_000 {
-            let came = self.empty();
-            if !came.is_empty() {
-                return came;
-            }
-            std::thread::yield_now();
-        }
-        panic!("no letter comes");
+        let mut letters = self.letters.lock();
+        self.came.wait_while_for(&mut letters, |letters| letters.is_empty(), Duration::from_secs(60));
+        assert!(!letters.is_empty(), "no letter comes");
+        drop(letters);
+        self.empty()
     }
 
     /// Take out what has come.
     pub fn empty(&self) -> Vec<Said> {
-        let letters = std::mem::take(&mut *self.0.lock());
+        let letters = std::mem::take(&mut *self.letters.lock());
         letters
             .into_iter()
             .map(|Letter { receipt, news }| match news {

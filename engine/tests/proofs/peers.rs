@@ -3,31 +3,27 @@
 
 use crate::dice::key;
 use crate::letters::{Said, environment};
+use crate::limiters::{ALGORITHMS, DAY_MS, HOUR, MILLI, SECOND, TODAY, at, bucket, fixed, handle, of, sliding};
 use serde_json::Value;
 use spillway_engine::policy::breaker::{Outcome, State};
-use spillway_engine::policy::gcra::Answer;
 use spillway_engine::policy::rolling::Rolling;
 use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, BreakerHandle, Entry, OpenConfig};
 use spillway_engine::primitive::bulkhead::{Bulkhead, BulkheadConfig, BulkheadHandle, Grant};
-use spillway_engine::primitive::limiter::{Limiter, LimiterConfig, LimiterHandle};
+use spillway_engine::primitive::limit::LimitConfig;
+use spillway_engine::primitive::limiter::{LimiterHandle, Reason};
 use spillway_engine::primitive::registry::{OnMismatch, Registry};
 use spillway_engine::store::generations::NoCopies;
 use std::sync::Arc;
 
-const MILLI: u64 = 1_000_000;
-const SECOND: u64 = 1_000 * MILLI;
-const HOUR: u64 = 3_600 * SECOND;
-const DAY_MS: f64 = 86_400_000.0;
-const START: u64 = 1_000 * HOUR;
+const START: u64 = TODAY;
 
 fn limiter(limit: u32, window_ms: f64, burst: u32) -> LimiterHandle {
-    let config = LimiterConfig { limit, window_ms, burst, max_keys: 1_000 };
-    LimiterHandle::new(Arc::new(Limiter::new(config).unwrap()))
+    handle([bucket(limit, window_ms, burst)])
 }
 
 /// How many of `count` single units are admitted at `now`.
 fn admitted(limiter: &LimiterHandle, count: usize, now: u64) -> usize {
-    (0..count).filter(|_| limiter.consume(key(1), 1, now).unwrap().answer == Answer::Allowed).count()
+    (0..count).filter(|_| limiter.consume(key(1), 1, at(now)).unwrap().reason == Reason::Allowed).count()
 }
 
 /// A GCRA limiter in Rust lets the arrival time fall behind now, by up to a burst.
@@ -49,25 +45,68 @@ fn a_burst_of_1_limits() {
     assert_eq!(admitted(&limiter, 20, START + SECOND), 1);
 }
 
-/// A limiter for serverless spends on a rejection.
+/// A limiter for serverless spends on a rejection, in its sliding window: 9 and 5 are 14 of 10.
 #[test]
 fn a_rejected_call_spends_nothing_so_nine_and_five_of_ten_are_nine() {
-    let limiter = limiter(10, DAY_MS, 10);
-    assert_eq!(limiter.consume(key(1), 9, START).unwrap().answer, Answer::Allowed);
-    for _ in 0..100 {
-        assert_eq!(limiter.consume(key(1), 5, START).unwrap().answer, Answer::Limited);
+    for algorithm in ALGORITHMS {
+        let limiter = handle([of(algorithm, 10, DAY_MS, 10)]);
+        assert_eq!(limiter.consume(key(1), 9, at(START)).unwrap().reason, Reason::Allowed);
+        for _ in 0..100 {
+            assert_eq!(limiter.consume(key(1), 5, at(START)).unwrap().reason, Reason::Limited);
+        }
+        assert_eq!(admitted(&limiter, 5, START), 1, "{algorithm:?}");
     }
-    assert_eq!(admitted(&limiter, 5, START), 1);
+}
+
+/// Nor does a call that one of several limits rejects spend of the others.
+#[test]
+fn a_call_that_one_limit_rejects_spends_of_none() {
+    for algorithm in ALGORITHMS {
+        let limiter = handle([of(algorithm, 10, DAY_MS, 10), of(algorithm, 3, DAY_MS, 3)]);
+        for _ in 0..100 {
+            assert_eq!(limiter.consume(key(1), 4, at(START)).unwrap().reason, Reason::Impossible);
+        }
+        assert_eq!(admitted(&limiter, 3, START), 3, "{algorithm:?}");
+        for _ in 0..100 {
+            assert_eq!(limiter.consume(key(1), 1, at(START)).unwrap().reason, Reason::Limited);
+        }
+        limiter.reset(key(1), at(START + 1));
+        assert_eq!(admitted(&limiter, 20, START + 1), 3);
+    }
+}
+
+/// The same limiter's fixed window keeps a cached count beyond its end.
+#[test]
+fn a_window_that_has_ended_is_over_whoever_looked_last() {
+    for config in [fixed(5, 1_000.0), sliding(5, 1_000.0)] {
+        let limiter = handle([config]);
+        for window in 0..100 {
+            // Two windows on, nothing of a sliding one is left either.
+            let now = START + window * 2 * SECOND;
+            assert_eq!(admitted(&limiter, 20, now), 5, "in window {window}");
+            assert_eq!(limiter.peek(key(1), 1, None, at(now + SECOND - 1)).unwrap().reason, Reason::Limited);
+        }
+    }
 }
 
 /// The same limiter's token bucket goes below zero, so a storm of retries locks a client out for as long as it lasts.
 #[test]
 fn a_storm_of_retries_does_not_push_the_refill_back() {
+    for config in [fixed(10, 1_000.0), sliding(10, 1_000.0)] {
+        let limiter = handle([config]);
+        assert_eq!(admitted(&limiter, 10, START), 10);
+        let wait = limiter.consume(key(1), 1, at(START)).unwrap().verdict.retry_after;
+        for millis in 0..1_000 {
+            let later = START + millis * MILLI;
+            assert_eq!(limiter.consume(key(1), 1, at(later)).unwrap().verdict.retry_after, wait - millis * MILLI);
+        }
+        assert!(limiter.consume(key(1), 1, at(START + wait)).unwrap().ok());
+    }
     let limiter = limiter(10, 10_000.0, 10);
     assert_eq!(admitted(&limiter, 10, START), 10);
     for millis in 0..1_000 {
-        let verdict = limiter.consume(key(1), 1, START + millis * MILLI).unwrap();
-        assert_eq!((verdict.answer, verdict.retry_after), (Answer::Limited, SECOND - millis * MILLI));
+        let decision = limiter.consume(key(1), 1, at(START + millis * MILLI)).unwrap();
+        assert_eq!((decision.reason, decision.verdict.retry_after), (Reason::Limited, SECOND - millis * MILLI));
     }
     assert_eq!(admitted(&limiter, 10, START + SECOND), 1);
 }
@@ -84,9 +123,33 @@ fn a_window_of_more_than_24_days_limits_to_its_last_tick() {
     }
 }
 
+/// The same of windows: to the last tick of 25 days and more, and of ten years.
+#[test]
+fn a_window_of_the_calendar_of_more_than_24_days_limits_to_its_last_tick() {
+    for days in [25u64, 50, 365, 3_650] {
+        let width = days * 24 * HOUR;
+        let begins = START / width * width;
+        let fixed = handle([fixed(3, days as f64 * DAY_MS)]);
+        assert_eq!(admitted(&fixed, 20, begins), 3);
+        assert_eq!(admitted(&fixed, 20, begins + width - 1), 0);
+        assert_eq!(admitted(&fixed, 20, begins + width), 3);
+        let sliding = handle([sliding(3, days as f64 * DAY_MS)]);
+        assert_eq!(admitted(&sliding, 20, begins), 3);
+        assert_eq!(admitted(&sliding, 20, begins + width), 0);
+        assert_eq!(admitted(&sliding, 20, begins + width + width / 3 - width / 1_000), 0);
+        assert_eq!(admitted(&sliding, 20, begins + width + width / 3 + width / 1_000), 1);
+    }
+}
+
 /// The same limiter's shortest windows never end.
 #[test]
 fn a_window_of_less_than_a_second_refills() {
+    for config in [fixed(2, 10.0), sliding(2, 10.0)] {
+        let limiter = handle([config]);
+        for round in 0..100 {
+            assert_eq!(admitted(&limiter, 20, START + round * 20 * MILLI), 2);
+        }
+    }
     let limiter = limiter(2, 10.0, 2);
     for round in 0..100 {
         assert_eq!(admitted(&limiter, 20, START + round * 10 * MILLI), 2);
@@ -96,11 +159,29 @@ fn a_window_of_less_than_a_second_refills() {
 /// A framework's throttler keeps a timer a hit, and runs out of memory.
 #[test]
 fn a_hundred_thousand_hits_of_a_key_take_the_memory_of_one() {
-    let limiter = limiter(1_000_000, DAY_MS, 1_000_000);
-    admitted(&limiter, 1, START);
-    let bytes = limiter.limiter().bytes();
-    admitted(&limiter, 100_000, START);
-    assert_eq!(limiter.limiter().bytes(), bytes);
+    for algorithm in ALGORITHMS {
+        let limiter = handle([of(algorithm, 1_000_000, DAY_MS, 1_000_000)]);
+        admitted(&limiter, 1, START);
+        let bytes = limiter.limiter().bytes();
+        admitted(&limiter, 100_000, START);
+        assert_eq!(limiter.limiter().bytes(), bytes);
+    }
+}
+
+/// A limiter over a bounded LRU forgets whoever was not seen for a while: an attacker floods it, and his own count is gone.
+#[test]
+fn a_flood_of_other_keys_does_not_reset_an_attackers_own_counter() {
+    for algorithm in ALGORITHMS {
+        let limiter = handle([LimitConfig { max_keys: 100, ..of(algorithm, 5, DAY_MS, 5) }]);
+        assert_eq!(admitted(&limiter, 20, START), 5);
+        for other in 2..20_000 {
+            limiter.consume(key(other), 1, at(START + other)).unwrap();
+        }
+        assert_eq!(admitted(&limiter, 20, START + 20_000), 0, "{algorithm:?}");
+        // Nor of one who came when it was full already.
+        assert!(limiter.consume(key(30_000), 5, at(START)).unwrap().verdict.remaining <= 5);
+        assert!(!limiter.consume(key(30_000), 1, at(START)).unwrap().ok());
+    }
 }
 
 /// Opens at half of ten calls within ten seconds, or as `change` has it.

@@ -3,6 +3,8 @@
 export default function Page() {
   return (
     <pre>{`curl -i -X POST http://localhost:3000/api/chat            four times
-curl -i 'http://localhost:3000/api/search?q=spillway'     twice`}</pre>
+curl -i 'http://localhost:3000/api/search?q=spillway'     twice
+curl -i http://localhost:3000/api/reports                 three times
+http://localhost:3000/guestbook                           sign three times`}</pre>
   )
 }

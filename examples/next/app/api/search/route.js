@@ -1,7 +1,7 @@
 // GET /api/search?q=…: a slow search behind a cache and a breaker; what is refused becomes 503 or 504.
 // Never on the edge runtime: the cache lives in native memory.
 import { setTimeout as wait } from 'node:timers/promises'
-import { refusals } from 'spillway/fetch'
+import { refusals } from 'spillway/next'
 import { results, upstream } from '../../../limits.js'
 
 export const runtime = 'nodejs'

@@ -1,0 +1,73 @@
+// A guest that tests its own code with Vitest, under its fake timers. Owns the question whether limits, queues and loads pass with
+// the time Vitest says. Never waits for real.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { spillway } from 'spillway'
+import { manualClock } from 'spillway/testing'
+
+let sp
+beforeEach(() => {
+  vi.useFakeTimers()
+  sp = spillway({ clock: () => Date.now() })
+})
+afterEach(async () => {
+  await sp.close()
+  vi.useRealTimers()
+})
+
+test('a limit refills as time is advanced', () => {
+  const chat = sp.limiter('chat', { limit: 1, window: '10s' })
+  expect([1, 2].map(() => chat.consume('ada').ok)).toEqual([true, false])
+  vi.advanceTimersByTime(9_999)
+  expect(chat.consume('ada').ok).toBe(false)
+  vi.advanceTimersByTime(1)
+  expect(chat.consume('ada').ok).toBe(true)
+})
+
+test('who waits in a queue is refused as time is advanced', async () => {
+  const uploads = sp.bulkhead('uploads', { limit: 1, queue: 1, queueTimeout: '5s' })
+  uploads.tryAcquire()
+  const refused = expect(uploads.run(() => 'stored')).rejects.toMatchObject({ code: 'E_FULL' })
+  await vi.advanceTimersByTimeAsync(5000)
+  await refused
+})
+
+test('a load takes too long as time is advanced, and a value lives until then', async () => {
+  const search = sp.cache('search', { ttl: '5m', jitter: 0, loadTimeout: '5s' })
+  const refused = expect(search.getOrSet('dam', () => new Promise(() => {}))).rejects.toMatchObject({
+    code: 'E_TIMEOUT',
+  })
+  await vi.advanceTimersByTimeAsync(5000)
+  await refused
+  search.set('weir', ['one'])
+  vi.advanceTimersByTime(299_999)
+  expect(search.get('weir')).toEqual(['one'])
+  vi.advanceTimersByTime(1)
+  expect(search.get('weir')).toBeUndefined()
+})
+
+test('a breaker asks again as time is advanced', async () => {
+  const payments = sp.breaker('payments', { consecutive: 1, open: { for: '30s', jitter: 0 } })
+  await expect(payments.run(() => Promise.reject(new Error('down')))).rejects.toThrow('down')
+  await expect(payments.run(() => 'paid')).rejects.toMatchObject({ code: 'E_OPEN' })
+  vi.advanceTimersByTime(30_000)
+  expect(await payments.run(() => 'paid')).toBe('paid')
+})
+
+test('all timers may be run: none of ours goes on for ever', async () => {
+  const uploads = sp.bulkhead('uploads', { limit: 1, queue: 1, queueTimeout: '5s' })
+  uploads.tryAcquire()
+  const refused = expect(uploads.run(() => 'stored')).rejects.toMatchObject({ code: 'E_FULL' })
+  await vi.runAllTimersAsync()
+  await refused
+})
+
+test('a clock of the test’s own passes without fake timers', async () => {
+  vi.useRealTimers()
+  const clock = manualClock()
+  const own = spillway({ clock })
+  const door = own.limiter('door', { limit: 1, window: '1h' })
+  expect([1, 2].map(() => door.consume('ada').ok)).toEqual([true, false])
+  clock.advance('1h')
+  expect(door.consume('ada').ok).toBe(true)
+  await own.close()
+})

@@ -1,0 +1,201 @@
+// Owns the Fastify face: a plugin that limits routes by their config, limit() and shed() as hooks, refusals() for errors.
+// Never keeps state of its own, never imports Fastify, and never turns an error that is not a refusal into an answer.
+'use strict'
+
+const { misuse, shown } = require('../lib/misuse.js')
+const { Refusal, isRefusal } = require('../lib/refusals.js')
+const { charge, isPromise, termsOf } = require('./charge.js')
+const { onEnd } = require('./ended.js')
+const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./problem.js')
+const { retryAfterSeconds } = require('./ratelimit-fields.js')
+const { sheddingOf } = require('./shedding.js')
+
+/**
+ * @typedef {any} Request Fastify's, of version 4 or 5
+ * @typedef {any} Reply
+ * @typedef {(error?: unknown) => void} Done
+ * @typedef {(request: Request, reply: Reply, done: Done) => void} Hook
+ * @typedef {(error: unknown, request: Request, reply: Reply) => unknown} ErrorHandler
+ */
+
+/** @type {import('./ratelimit-fields.js').Sink<Reply>} */
+const SINK = {
+  get: (reply, name) => reply.getHeader(name),
+  set: (reply, name, value) => reply.header(name, value),
+}
+
+/** Where in a request's life a limit may be asked: before its body is read, or after. */
+const HOOKS = ['onRequest', 'preValidation', 'preHandler']
+
+/** What Fastify itself gives to a plugin among its options. */
+const OF_FASTIFY = ['prefix', 'logLevel', 'logSerializers']
+
+/** Fastify knows who was behind a trusted proxy. */
+const addressOf = (/** @type {Request} */ request) => request.ip
+
+/**
+ * A hook that charges each request to `limiter` and answers 429 by itself when it is over.
+ * @param {import('./charge.js').Limiter} limiter
+ * @param {unknown} options
+ * @returns {Hook}
+ */
+function limit(limiter, options) {
+  return hookOf('limit(limiter, { key })', limiter, options)
+}
+
+/** @type {(caller: string, limiter: unknown, options: unknown) => Hook} */
+function hookOf(caller, limiter, options) {
+  const terms = termsOf(caller, limiter, options, { addressOf })
+  const { fields, listed, onLimited } = terms
+
+  /** @type {(charged: import('./charge.js').Charged, request: Request, reply: Reply, done: Done) => void} */
+  function conclude(charged, request, reply, done) {
+    const { decision } = charged
+    // While a key was being looked up, somebody else may have answered.
+    const late = reply.sent || reply.raw.headersSent
+    if (fields !== undefined) fields.tell(SINK, reply, decision, charged.override)
+    if (decision.ok) {
+      if (charged.pending) onEnd(reply.raw, charged)
+      done()
+      return
+    }
+    const refusal = Refusal.of(decision)
+    if (late) {
+      done(refusal)
+    } else if (onLimited === undefined) {
+      send(problemOf(refusal), reply)
+    } else {
+      const retryAfter = retryAfterSeconds(decision.retryAfterMs)
+      if (retryAfter !== undefined) reply.header('Retry-After', String(retryAfter))
+      reply.code(refusal.status)
+      answerWith(onLimited(request, reply, decision), reply, done)
+    }
+  }
+
+  return function spillwayLimit(request, reply, done) {
+    const side = listed?.(request)
+    if (side === 'allow') {
+      done()
+    } else if (side === 'deny') {
+      send(FORBIDDEN, reply)
+    } else {
+      const charged = charge(terms, request)
+      if (isPromise(charged)) charged.then((later) => conclude(later, request, reply, done)).then(undefined, done)
+      else conclude(charged, request, reply, done)
+    }
+  }
+}
+
+/**
+ * A hook that answers 503 by itself while `guard` sheds load.
+ * @param {import('./shedding.js').Guard} guard
+ * @param {unknown} [options]
+ * @returns {Hook}
+ */
+function shed(guard, options) {
+  const shedOf = sheddingOf('shed(guard)', guard, options)
+
+  return function spillwayShed(request, reply, done) {
+    const shed = shedOf(request)
+    if (shed === null) done()
+    else send(shed.problem, reply)
+  }
+}
+
+/**
+ * An error handler that answers a Refusal; every other error goes to `otherwise`, or to the handler of the scope around.
+ * @param {ErrorHandler} [otherwise]
+ * @returns {ErrorHandler}
+ */
+function refusals(otherwise) {
+  if (otherwise !== undefined && typeof otherwise !== 'function') {
+    throw misuse('E_OPTION', `refusals(otherwise): otherwise must be an error handler; got ${shown(otherwise)}`)
+  }
+  /** @this {unknown} @param {unknown} error @param {Request} request @param {Reply} reply */
+  return function spillwayRefusals(error, request, reply) {
+    if (isRefusal(error)) {
+      send(problemOf(error), reply)
+      return reply
+    }
+    if (otherwise !== undefined) return otherwise.call(this, error, request, reply)
+    // Thrown from an error handler, Fastify hands it to the next one.
+    throw error
+  }
+}
+
+/**
+ * The plugin: limits every request, known route or not, by the options it is registered with, and each route by its
+ * `config.limit`.
+ *
+ * One hook of the whole instance rather than one for each route: it also reaches the routes that were declared before the
+ * plugin was loaded, which without an `await` are all of them.
+ * @param {any} fastify
+ * @param {Record<string, any>} options
+ */
+async function spillwayFastify(fastify, options) {
+  const caller = 'register(spillwayFastify, { limiter, key })'
+  const { hook = 'onRequest', ...given } = options
+  for (const name of OF_FASTIFY) delete given[name]
+  if (!HOOKS.includes(hook)) {
+    throw misuse('E_OPTION', `${caller}: hook must be one of ${HOOKS.join(', ')}; got ${shown(hook)}`, {
+      option: 'hook',
+    })
+  }
+  const { limiter, ...defaults } = given
+  const general = limiter === undefined ? [] : [hookOf(caller, limiter, defaults)]
+
+  /** What the config of each route asks for, read once. @type {WeakMap<object, Hook[]>} */
+  const asked = new WeakMap()
+  /** @type {(limits: any) => Hook[]} */
+  function hooksOf(limits) {
+    if (limits === undefined) return general
+    if (limits === false) return []
+    let hooks = typeof limits === 'object' && limits !== null ? asked.get(limits) : undefined
+    if (hooks === undefined) {
+      hooks = [limits].flat().map((one) => {
+        // A limiter alone is charged on the terms of the plugin.
+        const { limiter, ...terms } = typeof one?.consume === 'function' ? { limiter: one } : (one ?? {})
+        return hookOf('config: { limit: { limiter, key } }', limiter, { ...defaults, ...terms })
+      })
+      asked.set(limits, hooks)
+    }
+    return hooks
+  }
+
+  // A mistake shows where the route is declared, not at its first request.
+  fastify.addHook('onRoute', (/** @type {any} */ route) => void hooksOf(route.config?.limit))
+  fastify.addHook(
+    hook,
+    /** @type {Hook} */ function spillwayLimits(request, reply, done) {
+      next(hooksOf(request.routeOptions.config.limit), 0, request, reply, done)
+    },
+  )
+}
+
+/** @type {(hooks: Hook[], place: number, request: Request, reply: Reply, done: Done) => void} */
+function next(hooks, place, request, reply, done) {
+  if (place === hooks.length) done()
+  else if (place === hooks.length - 1) hooks[place](request, reply, done)
+  else hooks[place](request, reply, (error) => (error ? done(error) : next(hooks, place + 1, request, reply, done)))
+}
+
+/** What a custom answer comes back as: a body, a promise of one (as `reply` is), or nothing where it used `reply` itself. */
+function answerWith(/** @type {any} */ body, /** @type {Reply} */ reply, /** @type {Done} */ done) {
+  if (isPromise(body)) body.then((later) => answerWith(later, reply, done)).then(undefined, done)
+  else if (body !== undefined) reply.send(body)
+}
+
+function send(/** @type {import('./problem.js').Problem} */ { status, fields, body }, /** @type {Reply} */ reply) {
+  for (const name of OF_THE_UNSENT_BODY) reply.removeHeader(name)
+  for (const [name, value] of fields) reply.header(name, value)
+  reply.code(status).send(body)
+}
+
+// A plugin of the instance it is registered on, rather than of a scope of its own.
+Object.assign(spillwayFastify, {
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: 'spillway',
+  [Symbol.for('plugin-meta')]: { name: 'spillway', fastify: '4.x || 5.x' },
+})
+
+module.exports = { spillwayFastify, limit, shed, refusals }

@@ -12,7 +12,6 @@ const express = require('express')
 const { rateLimit, MemoryStore, ipKeyGenerator } = require('express-rate-limit')
 const { SpillwayStore } = require('../adapters/express-rate-limit.js')
 const { spillway } = require('../index.js')
-const { runExamples } = require('./page.js')
 const { served } = require('./served.js')
 
 const MINUTE = 60_000
@@ -806,9 +805,4 @@ test('a key that is an object is a mistake of the keyGenerator, and said so', as
     const answer = await fetch(await served(t, app))
     assert.deepEqual([answer.status, await answer.text()], [500, 'E_KEY'])
   }
-})
-
-test('the examples of docs/express-rate-limit.md run', async () => {
-  const examples = await runExamples('express-rate-limit.md')
-  assert.equal(examples.length, 1)
 })

@@ -9,7 +9,6 @@ const { test } = require('node:test')
 const { spillway } = require('../index.js')
 const { blamed, knobsOf, variableOf } = require('../lib/knobs.js')
 const { misuse } = require('../lib/misuse.js')
-const { runExamples } = require('./page.js')
 
 const LIMIT = 'SPILLWAY_LIMITER_CHAT_LIMIT'
 const WINDOW = 'SPILLWAY_LIMITER_CHAT_WINDOW'
@@ -447,11 +446,4 @@ test('the environment is the one of the process unless another is given, and non
   }
   for (const env of [null, true, 'LIMIT=7', [], 7])
     assert.throws(() => spillway({ isolated: true, env }), { code: 'E_OPTION', option: 'env' })
-})
-
-test('the examples of docs/knobs.md run', async () => {
-  const examples = await runExamples('knobs.md')
-  assert.equal(examples.length, 4)
-  const [{ stdout }] = examples.filter(({ block }) => block.includes('console.log'))
-  assert.match(stdout, /^60\n[^]*env SPILLWAY_LIMITER_CHAT_LIMIT/)
 })

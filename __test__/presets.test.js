@@ -10,7 +10,6 @@ const { spillway } = require('../index.js')
 const { knobsOf, provenanceOf } = require('../lib/knobs.js')
 const { milliseconds } = require('../lib/durations.js')
 const { presets } = require('../lib/presets.js')
-const { runExamples } = require('./page.js')
 
 const PRESET = Symbol.for('spillway.preset')
 const PAGE = fs.readFileSync(path.join(__dirname, '..', 'docs', 'presets.md'), 'utf8')
@@ -165,9 +164,4 @@ test('a sender that keeps to the webhook preset in every minute is never refused
     time.now = at
     assert.ok(webhook.consume('stripe').ok, `at ${at}`)
   }
-})
-
-test('the examples of docs/presets.md run', async () => {
-  const examples = await runExamples('presets.md')
-  assert.equal(examples.length, 2)
 })

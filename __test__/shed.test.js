@@ -9,7 +9,6 @@ const path = require('node:path')
 const { test } = require('node:test')
 const { Refusal } = require('../index.js')
 const { Sheds } = require('../lib/sheds.js')
-const { runExamples } = require('./page.js')
 
 const ROOT = path.join(__dirname, '..')
 const PRIORITIES = ['low', 'normal', 'high', 'critical']
@@ -543,9 +542,4 @@ test('a real server under load refuses low and serves critical; once it is calm 
   const { refused } = await report()
   for (const priority of PRIORITIES) assert.equal((await fetch(`${origin}/${priority}`)).status, 200)
   assert.deepEqual((await report()).refused, refused)
-})
-
-test('every example of docs/overload.md runs', async () => {
-  const ran = await runExamples('overload.md')
-  assert.equal(ran.length, 4)
 })

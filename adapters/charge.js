@@ -3,9 +3,11 @@
 'use strict'
 
 const { misuse, shown } = require('../lib/misuse.js')
+const { isPromise } = require('./answers.js')
 const { listsOf } = require('./lists.js')
 const { Outcome, refundOf } = require('./outcome.js')
 const { fieldsOf } = require('./ratelimit-fields.js')
+const { Together } = require('./together.js')
 
 /**
  * @typedef {(...args: any[]) => any} Asked a function of the request and of what the framework hands on beside it
@@ -17,6 +19,7 @@ const { fieldsOf } = require('./ratelimit-fields.js')
  * @property {string} caller as it stands in messages
  * @property {Limiter} limiter
  * @property {Asked} keyOf
+ * @property {boolean} isKey whether keyOf answers a key, rather than the list of charges of several limiters
  * @property {number | undefined} cost
  * @property {Asked | undefined} costOf
  * @property {Asked | undefined} overrideOf
@@ -28,6 +31,9 @@ const { fieldsOf } = require('./ratelimit-fields.js')
 
 /** What the adapters of a framework that speaks HTTP have. @type {readonly string[]} */
 const OPTIONS = ['key', 'cost', 'override', 'headers', 'refund', 'onLimited', 'allow', 'deny', 'address']
+
+/** What limiters that are charged together have each of their own, or cannot have. */
+const OF_EACH = ['key', 'cost', 'override']
 
 /**
  * The options of one limit, checked once, where they come in.
@@ -43,7 +49,19 @@ function termsOf(caller, limiter, options, { names = OPTIONS, addressOf } = {}) 
     throw misuse('E_OPTION', `${caller}: the limiter must be what limiter(name, …) answered; got ${shown(limiter)}`)
   }
   const given = /** @type {Record<string, any>} */ (options ?? {})
-  if (typeof given.key !== 'function') {
+  const together = limiter instanceof Together ? limiter : undefined
+  if (together !== undefined) {
+    for (const option of OF_EACH) {
+      if (given[option] !== undefined) {
+        throw wrong(
+          caller,
+          option,
+          given[option],
+          'is said of each of the limiters that are charged together, not here',
+        )
+      }
+    }
+  } else if (typeof given.key !== 'function') {
     throw wrong(caller, 'key', given.key, 'is required, a function from the request to a string')
   }
   const { cost } = given
@@ -68,7 +86,8 @@ function termsOf(caller, limiter, options, { names = OPTIONS, addressOf } = {}) 
   return {
     caller,
     limiter: asked,
-    keyOf: given.key,
+    keyOf: together === undefined ? given.key : together.chargesOf.bind(together),
+    isKey: together === undefined,
     cost: typeof cost === 'function' ? undefined : cost,
     costOf: typeof cost === 'function' ? cost : undefined,
     overrideOf: given.override,
@@ -133,7 +152,7 @@ async function chargeLater(terms, request, rest, key, cost) {
  * @returns {Charge | PromiseLike<Charge>}
  */
 function consume(terms, given, cost, override) {
-  const key = requireKey(terms.caller, given)
+  const key = terms.isKey ? requireKey(terms.caller, given) : /** @type {any} */ (given)
   // An argument that goes unsaid is one fewer to look at.
   const answer =
     override == null
@@ -162,11 +181,6 @@ function requireHandler(/** @type {string} */ caller, /** @type {unknown} */ han
   )
 }
 
-/** @param {unknown} value @returns {value is PromiseLike<any>} */
-function isPromise(value) {
-  return typeof value === 'object' && value !== null && typeof (/** @type {any} */ (value).then) === 'function'
-}
-
 /**
  * @param {string} caller
  * @param {string} option
@@ -177,4 +191,4 @@ function wrong(caller, option, given, rule) {
   return misuse('E_OPTION', `${caller}: ${option} ${rule}; got ${shown(given)}`, { option })
 }
 
-module.exports = { OPTIONS, termsOf, charge, isPromise, requireHandler, requireKey }
+module.exports = { termsOf, charge, requireHandler, requireKey }

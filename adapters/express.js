@@ -3,11 +3,13 @@
 'use strict'
 
 const { Refusal, isRefusal } = require('../lib/refusals.js')
-const { charge, isPromise, termsOf } = require('./charge.js')
+const { isPromise } = require('./answers.js')
+const { charge, termsOf } = require('./charge.js')
 const { onEnd } = require('./ended.js')
 const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./problem.js')
 const { retryAfterSeconds } = require('./ratelimit-fields.js')
 const { sheddingOf } = require('./shedding.js')
+const { together } = require('./together.js')
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
@@ -115,4 +117,4 @@ function send(/** @type {import('./problem.js').Problem} */ { status, fields, bo
   res.end(body)
 }
 
-module.exports = { limit, shed, refusals }
+module.exports = { limit, together, shed, refusals }

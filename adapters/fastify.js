@@ -4,11 +4,13 @@
 
 const { misuse, shown } = require('../lib/misuse.js')
 const { Refusal, isRefusal } = require('../lib/refusals.js')
-const { charge, isPromise, termsOf } = require('./charge.js')
+const { isPromise } = require('./answers.js')
+const { charge, termsOf } = require('./charge.js')
 const { onEnd } = require('./ended.js')
 const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./problem.js')
 const { retryAfterSeconds } = require('./ratelimit-fields.js')
 const { sheddingOf } = require('./shedding.js')
+const { together } = require('./together.js')
 
 /**
  * @typedef {any} Request Fastify's, of version 4 or 5
@@ -198,4 +200,4 @@ Object.assign(spillwayFastify, {
   [Symbol.for('plugin-meta')]: { name: 'spillway', fastify: '4.x || 5.x' },
 })
 
-module.exports = { spillwayFastify, limit, shed, refusals }
+module.exports = { spillwayFastify, limit, together, shed, refusals }

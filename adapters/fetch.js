@@ -7,6 +7,7 @@ const { charge, requireHandler, termsOf } = require('./charge.js')
 const { FORBIDDEN, problemOf } = require('./problem.js')
 const { problemResponse, told, watched, withRetryAfter } = require('./response.js')
 const { sheddingOf } = require('./shedding.js')
+const { together } = require('./together.js')
 
 /**
  * @typedef {(request: Request, ...rest: any[]) => Response | Promise<Response>} Handler
@@ -114,4 +115,4 @@ function named(handler, wrapper) {
   return Object.defineProperty(wrapper, 'name', { value: handler.name, configurable: true })
 }
 
-module.exports = { limited, shedding, refusals }
+module.exports = { limited, together, shedding, refusals }

@@ -8,6 +8,7 @@ const { charge, termsOf } = require('./charge.js')
 const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./problem.js')
 const { told, watched, withRetryAfter } = require('./response.js')
 const { sheddingOf } = require('./shedding.js')
+const { together } = require('./together.js')
 
 /**
  * @typedef {any} Context Hono's
@@ -94,4 +95,4 @@ function answer(/** @type {Context} */ c, /** @type {import('./problem.js').Prob
   return c.body(body, status, Object.fromEntries(fields))
 }
 
-module.exports = { limit, shed, refusals }
+module.exports = { limit, together, shed, refusals }

@@ -6,6 +6,9 @@ const { misuse, shown } = require('./misuse.js')
 /** A clock that goes back by no more than this many milliseconds has not jumped: it is waited for, and nothing is given away. */
 const SLACK = 1000
 
+/** What native code can hold, in nanoseconds: until the year 2116. */
+const LATEST = 2 ** 62 / 1e6
+
 /**
  * A clock of the user's, read once for each call. When it jumps back, as fake timers do, spans go on from where they were: a rate, a
  * breaker or an age that waited for the old time to come again would lock everybody out.
@@ -28,7 +31,7 @@ class Clock {
     const now = this.#wall + this.#ahead
     const behind = this.#latest - now
     if (behind > SLACK) this.#ahead += behind
-    else if (behind < 0) this.#latest = now
+    else if (behind < 0) this.#latest = Math.min(now, LATEST)
     return this.#latest
   }
 
@@ -69,9 +72,6 @@ function onClock(native, clock) {
     cacheLand: (id, receipt, key, text, ttlMs) => at.cacheLandAt(id, receipt, key, text, ttlMs, now()),
   }
 }
-
-/** What native code can hold, in nanoseconds: until the year 2116. */
-const LATEST = 2 ** 62 / 1e6
 
 /**
  * @param {() => number} clock

@@ -59,37 +59,44 @@ function asking({ twins, apart = 0 }) {
   }
 }
 
+/**
+ * Offers keys until so many have been, a few in each turn of the loop.
+ * @param {import('./fill.js').Filled} limiter
+ * @param {{ from: number, goal: number, among: number }} keys
+ * @param {ReturnType<typeof asking>} hot
+ * @param {Pauses} pauses
+ */
+async function flood(limiter, { from, goal, among }, hot, pauses) {
+  pauses.begin()
+  for (let offered = from; offered < goal;) {
+    hot.ask()
+    for (const end = Math.min(goal, offered + TURN); offered < end; offered++) {
+      const answer = limiter.offer(`tenant-${offered % among}`)
+      if (limiter.awaited) await answer
+    }
+    // Timers and sweeps that need a turn of the loop get one.
+    await new Promise((resolve) => setImmediate(resolve))
+    pauses.next()
+  }
+}
+
 process.once('message', async (/** @type {{ kind: string, marks: number[] }} */ { kind, marks }) => {
   // A rehearsal on a limiter that is then forgotten: code gets compiled and the young generation gets its size beforehand.
   const rehearsal = fill(kind, 'rehearsal')
-  for (let n = 0; n < 300_000; n++) await rehearsal.offer(`rehearsed-${n % 1000}`)
+  await flood(rehearsal, { from: 0, goal: 300_000, among: 1000 }, asking(rehearsal), new Pauses())
   rehearsal.end()
 
   const seen = [await mark(0)]
   const limiter = fill(kind, 'measured')
   const hot = asking(limiter)
   const pauses = new Pauses()
-  let offered = 0
+  let from = 0
   for (const goal of marks) {
-    pauses.begin()
-    while (offered < goal) {
-      hot.ask()
-      for (const end = Math.min(goal, offered + TURN); offered < end; offered++) {
-        const answer = limiter.offer(`tenant-${offered}`)
-        if (limiter.awaited) await answer
-      }
-      // Timers and sweeps that need a turn of the loop get one.
-      await new Promise((resolve) => setImmediate(resolve))
-      pauses.next()
-    }
+    await flood(limiter, { from, goal, among: Infinity }, hot, pauses)
+    from = goal
     seen.push(await mark(goal))
   }
-  const answer = {
-    seen,
-    held: limiter.held(),
-    longestMs: pauses.longestNs / 1e6,
-    astray: hot.astray(),
-    admitted: hot.admitted(),
-  }
-  process.send?.(answer, () => process.exit(0))
+  const longestMs = pauses.longestNs / 1e6
+  const told = { seen, held: limiter.held(), longestMs, astray: hot.astray(), admitted: hot.admitted() }
+  process.send?.(told, () => process.exit(0))
 })

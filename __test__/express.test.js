@@ -8,7 +8,7 @@ const http2 = require('node:http2')
 const { test } = require('node:test')
 const express = require('express')
 const { Refusal, spillway } = require('spillway')
-const { limit, refusals, shed } = require('spillway/express')
+const { limit, refusals, shed, together } = require('spillway/express')
 const { hangingUp, hungUp } = require('./hang-up.js')
 const { served } = require('./served.js')
 
@@ -895,4 +895,126 @@ test('an answer that has begun before the key was known is left alone', async (t
   known()
   await assert.rejects(answer.text())
   assert.equal(reached.code, 'E_LIMITED')
+})
+
+/** A user's limit of three and the organisation's of five, charged together. */
+function userAndTeam(more = {}) {
+  const { sp } = frozen()
+  const users = sp.limiter('users', { limit: 3, window: '1h' })
+  const teams = sp.limiter('teams', { limit: 5, window: '1h' })
+  const left = (user) => [users.peek(user).remaining, teams.peek('team').remaining]
+  const parts = [
+    { limiter: users, key: byTenant },
+    { limiter: teams, key: () => 'team', ...more },
+  ]
+  return { sp, users, parts, left }
+}
+
+test('limiters that are charged together: all or none, both policies told, the tightest one speaks', async (t) => {
+  const { sp, parts, left } = userAndTeam()
+  const { app, seen } = appWith(limit(together(sp, parts)))
+  const origin = await served(t, app)
+  const policies = '"users";q=3;w=3600, "teams";q=5;w=3600'
+  assert.deepEqual(told(await get(origin, 'ada')), [policies, '"users";r=2;t=1200'])
+  await get(origin, 'ada')
+  await get(origin, 'ada')
+  assert.deepEqual(left('ada'), [0, 2])
+  const denied = await get(origin, 'ada')
+  assert.deepEqual([denied.status, ...told(denied)], [429, policies, '"users";r=0;t=1200'])
+  assert.deepEqual((await denied.json())['violated-policies'], ['users'])
+  assert.deepEqual(left('ada'), [0, 2], 'the team was not charged for what the user was denied')
+  assert.deepEqual(told(await get(origin, 'bob')), [policies, '"teams";r=1;t=720'])
+  await get(origin, 'bob')
+  const full = await get(origin, 'cyd')
+  assert.deepEqual((await full.json())['violated-policies'], ['teams'])
+  assert.deepEqual(left('cyd'), [3, 0])
+  assert.equal(seen.handled, 5)
+})
+
+test('limiters that are charged together: keys and costs may be promises, asked one after the other', async (t) => {
+  const asked = []
+  const now = (what, value) => asked.push(what) && value
+  const late = async (what, value) => now(what, value)
+  for (const [keyIs, costIs] of [
+    [late, now],
+    [now, late],
+    [late, late],
+    [now, now],
+  ]) {
+    const team = { key: () => keyIs('key', 'team'), cost: () => costIs('cost', 2) }
+    const { sp, users, parts, left } = userAndTeam(team)
+    for (const order of [parts, [parts[1], parts[0]]]) {
+      asked.length = 0
+      assert.equal((await get(await served(t, appWith(limit(together(sp, order))).app), 'ada')).status, 200)
+      assert.deepEqual(asked, ['key', 'cost'])
+    }
+    assert.deepEqual(left('ada'), [1, 1])
+    assert.equal(users.peek('team').remaining, 3)
+  }
+  const { sp, parts, left } = userAndTeam({ key: () => Promise.reject(Object.assign(new Error('no'), { code: 'NO' })) })
+  const { app, seen } = appWith(limit(together(sp, parts)))
+  assert.equal((await (await get(await served(t, app), 'ada')).json()).code, 'NO')
+  assert.equal(seen.handled, 0)
+  assert.deepEqual(left('ada'), [3, 5])
+})
+
+test('limiters that are charged together: an outcome gives every part back, a missing key charges none', async (t) => {
+  const { sp, parts, left } = userAndTeam({ cost: 2 })
+  const { app, ended } = counted()
+  app.get('/:status', limit(together(sp, parts), { refund: 'failed' }), (req, res) => {
+    res.status(Number(req.params.status)).end()
+  })
+  app.use((error, _req, res, _next) => void res.status(500).json({ code: error.code }))
+  const origin = await served(t, app)
+  await get(`${origin}/200`, 'ada')
+  await ended()
+  assert.deepEqual(left('ada'), [2, 3])
+  await get(`${origin}/503`, 'ada')
+  await ended()
+  assert.deepEqual(left('ada'), [2, 3])
+  assert.deepEqual(await (await get(`${origin}/200`)).json(), { code: 'E_KEY' })
+  assert.deepEqual(left('ada'), [2, 3])
+
+  const far = {
+    kind: 'limiter',
+    name: 'far',
+    limits: parts[0].limiter.limits,
+    refund: async () => assert.fail('no store'),
+  }
+  const remote = { consumeAll: async () => parts[0].limiter.consume('bob') }
+  app.get(
+    '/far/:status',
+    limit(together(remote, [{ limiter: far, key: byTenant }]), { refund: 'successful' }),
+    (_req, res) => {
+      res.end()
+    },
+  )
+  const warned = once(process, 'warning')
+  await get(await served(t, app).then((again) => `${again}/far/200`), 'bob')
+  assert.equal((await warned)[0].message, 'no store')
+})
+
+test('limiters that are charged together: wrong options throw where they are written', () => {
+  const { sp, users, parts } = userAndTeam()
+  for (const [given, message] of [
+    [undefined, /parts must be an array of 1 to 8; got undefined/],
+    [[], /parts must be an array of 1 to 8; got 0 parts/],
+    [Array(9).fill(parts[0]), /got 9 parts/],
+    [[users], /parts\[0\]\.limiter must be what limiter.+; got undefined/],
+    [[null], /parts\[0\]\.limiter must be what limiter.+; got undefined/],
+    [[parts[0], { limiter: users }], /parts\[1\]\.key is required.+; got undefined/],
+    [[{ limiter: users, key: byTenant, cost: '2' }], /parts\[0\]\.cost must be a whole number.+; got "2"/],
+    [
+      [{ limiter: users, key: byTenant, refund: 'failed' }],
+      /parts\[0\]\.refund is unknown; there are limiter, key and cost/,
+    ],
+  ]) {
+    assert.throws(() => together(sp, given), { name: 'TypeError', code: 'E_OPTION', message })
+  }
+  assert.throws(() => together({}, parts), { code: 'E_OPTION', message: /the spillway must have consumeAll/ })
+  for (const option of ['key', 'cost', 'override']) {
+    const options = { [option]: () => 1 }
+    const message = new RegExp(`${option} is said of each of the limiters`)
+    assert.throws(() => limit(together(sp, parts), options), { code: 'E_OPTION', message })
+  }
 })

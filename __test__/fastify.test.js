@@ -6,7 +6,7 @@ const assert = require('node:assert/strict')
 const { Readable } = require('node:stream')
 const { test } = require('node:test')
 const { Refusal, spillway } = require('spillway')
-const { limit, refusals, shed, spillwayFastify } = require('spillway/fastify')
+const { limit, refusals, shed, spillwayFastify, together } = require('spillway/fastify')
 const { hangingUp, hungUp } = require('./hang-up.js')
 
 const VERSIONS = { 'Fastify 5': require('fastify'), 'Fastify 4': require('fastify-4') }
@@ -123,6 +123,30 @@ for (const [version, fastify] of Object.entries(VERSIONS)) {
     assert.deepEqual(await ask('both'), [200, '1;w=60, 3;w=60', 'limit=1, remaining=0, reset=60'])
     assert.deepEqual(await ask('both'), [429, '1;w=60', 'limit=1, remaining=0, reset=60'], 'the second is not asked')
     assert.equal(sp.limiter('second', { limit: 3, window: '1m' }).peek('a').remaining, 1)
+  })
+
+  test(`${version}: limiters that are charged together have keys of their own, and the rest of the plugin's terms`, async (t) => {
+    const { sp } = frozen()
+    const app = instance(t)
+    const [users, teams] = ['users', 'teams'].map((name) => sp.limiter(name, { limit: 9, window: '1m' }))
+    const both = together(sp, [
+      { limiter: users, key: byTenant },
+      { limiter: teams, key: () => 'team', cost: 4 },
+    ])
+    await app.register(spillwayFastify, { limiter: both, key: () => 'else', cost: 2, headers: 'draft-7' })
+    app.get('/all', async () => 'done')
+    app.get('/alone', { config: { limit: both } }, async () => 'done')
+    app.get('/terms', { config: { limit: { limiter: both, headers: 'none' } } }, async () => 'done')
+    app.get('/other', { config: { limit: users } }, async () => 'done')
+    app.get('/hook', { config: { limit: false }, onRequest: limit(both) }, async () => 'done')
+    const origin = await listening(app)
+    const ask = async (path) => told(await get(`${origin}/${path}`, 'a'))
+    assert.deepEqual(await ask('all'), ['9;w=60, 9;w=60', 'limit=9, remaining=5, reset=7'])
+    assert.deepEqual(await ask('other'), ['9;w=60', 'limit=9, remaining=7, reset=7'])
+    assert.deepEqual(await ask('alone'), ['9;w=60, 9;w=60', 'limit=9, remaining=1, reset=7'])
+    assert.deepEqual(await ask('terms'), [null, null])
+    assert.match((await ask('hook'))[1], /^"teams";r=1/)
+    assert.equal(users.peek('a').remaining, 7)
   })
 
   test(`${version}: wrong options throw where they are written`, async (t) => {

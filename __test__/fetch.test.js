@@ -6,7 +6,7 @@ const assert = require('node:assert/strict')
 const { spawnSync } = require('node:child_process')
 const { test } = require('node:test')
 const { Refusal, spillway } = require('spillway')
-const { limited, refusals, shedding } = require('spillway/fetch')
+const { limited, refusals, shedding, together } = require('spillway/fetch')
 const { served } = require('./served.js')
 
 const byTenant = (request) => request.headers.get('x-tenant')
@@ -483,10 +483,25 @@ test('shedding answers 503 without calling the handler, and refusals as refusals
   assert.throws(() => shedding(GET, {}), { code: 'E_OPTION', message: /the guard must be/ })
 })
 
+test('limiters that are charged together: all or none, and the functions get what the handler gets', async () => {
+  const sp = spillway({ clock: () => 1_000_000 })
+  const users = sp.limiter('users', { limit: 2, window: '1m' })
+  const teams = sp.limiter('teams', { limit: 9, window: '1m' })
+  const parts = [
+    { limiter: users, key: async (request) => byTenant(request) },
+    { limiter: teams, key: (_request, { team }) => team, cost: (_request, { cost }) => cost },
+  ]
+  const handler = limited(() => new Response(null, { status: 204 }), together(sp, parts), { refund: 'successful' })
+  const answer = await handler(asking(), { team: 'red', cost: 8 })
+  assert.deepEqual(told(answer), ['"users";q=2;w=60, "teams";q=9;w=60', '"teams";r=1;t=7'])
+  assert.deepEqual([users.peek('a').remaining, teams.peek('red').remaining], [2, 9], 'it was successful')
+  assert.equal((await handler(asking(), { team: 'red', cost: 10 })).status, 429)
+})
+
 test('importing the adapters loads no native code', () => {
   const script = `
     process.dlopen = () => { throw new Error('native code was loaded') }
-    const { limited, refusals, shedding } = require('spillway/fetch')
+    const { limited, refusals, shedding, together } = require('spillway/fetch')
     const express = require('spillway/express')
     const native = Object.keys(require.cache).filter((path) => path.endsWith('.node'))
     if (native.length > 0) throw new Error(native.join())

@@ -13,7 +13,7 @@ const { HTTPException } = require('hono/http-exception')
 const { stream } = require('hono/streaming')
 const { Refusal, spillway } = require('spillway')
 const { limited } = require('spillway/fetch')
-const { limit, refusals, shed } = require('spillway/hono')
+const { limit, refusals, shed, together } = require('spillway/hono')
 const { hangingUp, hungUp } = require('./hang-up.js')
 
 const byTenant = (c) => c.req.header('x-tenant')
@@ -358,6 +358,23 @@ test('shed answers 503 by priority', async (t) => {
     assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '2'])
     assert.equal((await refused.json()).code, 'E_SHED')
   }
+})
+
+test('limiters that are charged together are told together', async (t) => {
+  const { sp } = frozen()
+  const [users, teams] = ['users', 'teams'].map((name) => sp.limiter(name, { limit: 1, window: '1m' }))
+  const app = new Hono()
+  const parts = [
+    { limiter: users, key: byTenant },
+    { limiter: teams, key: (c) => c.req.path },
+  ]
+  app.use(limit(together(sp, parts)))
+  app.get('/*', (c) => c.text('done'))
+  const origin = await listening(t, app)
+  assert.equal((await get(`${origin}/red`, 'ada')).status, 200)
+  const denied = await get(`${origin}/red`, 'bob')
+  assert.deepEqual([denied.status, ...told(denied)], [429, '"users";q=1;w=60, "teams";q=1;w=60', '"teams";r=0;t=60'])
+  assert.equal(users.peek('bob').remaining, 1)
 })
 
 test('wrong options throw where they are written', () => {

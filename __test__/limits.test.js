@@ -681,6 +681,17 @@ test('a refund of what only the shadow let through gives back nothing', (t) => {
   assert.equal(limiter.peek('a').remaining, 5)
 })
 
+test('a refund of what a limit in shadow has admitted gives it back, alone and among others', (t) => {
+  const shadow = { ...FIXED, shadow: true }
+  for (const options of [shadow, { ...SLIDING, shadow: true }, [{ ...BUCKET, limit: 20, name: 'roomy' }, shadow]]) {
+    const { limiter } = opened(t, options)
+    const decision = limiter.consume('a', 4)
+    assert.equal('shadowed' in decision, false)
+    limiter.refund('a', decision)
+    assert.equal(limiter.peek('a').remaining, 10)
+  }
+})
+
 test('one limit in shadow among several denies nothing, and the others do', (t) => {
   const { limiter, sp, clock } = opened(t, [
     { limit: 5, window: '1h' },

@@ -191,4 +191,4 @@ function wrong(caller, option, given, rule) {
   return misuse('E_OPTION', `${caller}: ${option} ${rule}; got ${shown(given)}`, { option })
 }
 
-module.exports = { termsOf, charge, requireHandler, requireKey }
+module.exports = { OF_EACH, termsOf, charge, requireHandler, requireKey }

@@ -2,9 +2,10 @@
 // Never imports @types/express: structural types fit Express 4 and 5, Connect and plain node:http.
 
 import type { Decision, Limiter, Mode, RefusalInfo } from '../index.js'
-import type { Terms } from './terms.js'
+import type { Terms, Together, TogetherOptions } from './terms.js'
 
-export type { End, HeaderFormat } from './terms.js'
+export { together } from './terms.js'
+export type { End, HeaderFormat, Part, Together } from './terms.js'
 
 /** What `key` and the others may look at where the framework's own request type is not known from the context. */
 export interface RequestLike {
@@ -56,6 +57,10 @@ export interface LimitOptions<Req = RequestLike> extends Terms<[req: Req]> {
 export function limit<Req = RequestLike>(
   limiter: Limiter<Mode>,
   options: LimitOptions<Req>,
+): (req: Req, res: ResponseLike, next: (error?: any) => void) => void
+export function limit<Req = RequestLike>(
+  limiters: Together,
+  options?: TogetherOptions<LimitOptions<Req>>,
 ): (req: Req, res: ResponseLike, next: (error?: any) => void) => void
 
 /** What sheds load: what `shed(name, …)` of the package answered. */

@@ -2,9 +2,10 @@
 // Never imports Fastify: structural types fit versions 4 and 5.
 
 import type { Decision, Limiter, Mode, RefusalInfo } from '../index.js'
-import type { Terms } from './terms.js'
+import type { Terms, Together, TogetherOptions } from './terms.js'
 
-export type { End, HeaderFormat } from './terms.js'
+export { together } from './terms.js'
+export type { End, HeaderFormat, Part, Together } from './terms.js'
 
 /** What `key` and the others may look at where Fastify's own request type is not known from the context. */
 export interface RequestLike {
@@ -35,11 +36,12 @@ export interface LimitOptions<Req = RequestLike> extends Terms<[request: Req]> {
 export type RouteLimit<Req = any> = false | OneLimit<Req> | readonly OneLimit<Req>[]
 
 /** A limiter, charged on the terms of the plugin; or one with terms of its own, in which those of the plugin fill the gaps. */
-export type OneLimit<Req = any> = Limiter<Mode> | ({ limiter: Limiter<Mode> } & Partial<LimitOptions<Req>>)
+export type OneLimit<Req = any> =
+  Limiter<Mode> | Together | ({ limiter: Limiter<Mode> | Together } & Partial<LimitOptions<Req>>)
 
 export interface PluginOptions<Req = RequestLike> extends Partial<LimitOptions<Req>> {
   /** What every request is charged to whose route has no `config.limit`; unknown paths too. Default: nothing is. */
-  limiter?: Limiter<Mode>
+  limiter?: Limiter<Mode> | Together
   /** When limits are asked. `'onRequest'` comes before the body is read, so it spares the most. Default `'onRequest'`. */
   hook?: 'onRequest' | 'preValidation' | 'preHandler'
 }
@@ -68,6 +70,10 @@ export function spillwayFastify(fastify: any, options: PluginOptions<any>): Prom
 export function limit<Req = RequestLike>(
   limiter: Limiter<Mode>,
   options: LimitOptions<Req>,
+): (request: any, reply: any, done: (error?: any) => void) => void
+export function limit<Req = RequestLike>(
+  limiters: Together,
+  options?: TogetherOptions<LimitOptions<Req>>,
 ): (request: any, reply: any, done: (error?: any) => void) => void
 
 /** What sheds load: what `shed(name, …)` of the package answered. */

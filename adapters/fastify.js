@@ -5,12 +5,12 @@
 const { misuse, shown } = require('../lib/misuse.js')
 const { Refusal, isRefusal } = require('../lib/refusals.js')
 const { isPromise } = require('./answers.js')
-const { charge, termsOf } = require('./charge.js')
+const { charge, OF_EACH, termsOf } = require('./charge.js')
 const { onEnd } = require('./ended.js')
 const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./problem.js')
 const { retryAfterSeconds } = require('./ratelimit-fields.js')
 const { sheddingOf } = require('./shedding.js')
-const { together } = require('./together.js')
+const { Together, together } = require('./together.js')
 
 /**
  * @typedef {any} Request Fastify's, of version 4 or 5
@@ -144,7 +144,7 @@ async function spillwayFastify(fastify, options) {
     })
   }
   const { limiter, ...defaults } = given
-  const general = limiter === undefined ? [] : [hookOf(caller, limiter, defaults)]
+  const general = limiter === undefined ? [] : [hookOf(caller, limiter, filled(limiter, defaults, {}))]
 
   /** What the config of each route asks for, read once. @type {WeakMap<object, Hook[]>} */
   const asked = new WeakMap()
@@ -157,7 +157,7 @@ async function spillwayFastify(fastify, options) {
       hooks = [limits].flat().map((one) => {
         // A limiter alone is charged on the terms of the plugin.
         const { limiter, ...terms } = typeof one?.consume === 'function' ? { limiter: one } : (one ?? {})
-        return hookOf('config: { limit: { limiter, key } }', limiter, { ...defaults, ...terms })
+        return hookOf('config: { limit: { limiter, key } }', limiter, filled(limiter, defaults, terms))
       })
       asked.set(limits, hooks)
     }
@@ -172,6 +172,17 @@ async function spillwayFastify(fastify, options) {
       next(hooksOf(request.routeOptions.config.limit), 0, request, reply, done)
     },
   )
+}
+
+/**
+ * The terms of a limiter, the gaps filled with those of the plugin. Limiters that are charged together have keys of their own.
+ * @param {unknown} limiter
+ * @param {Record<string, unknown>} defaults
+ * @param {Record<string, unknown>} terms
+ */
+function filled(limiter, defaults, terms) {
+  const usual = Object.entries(defaults).filter(([name]) => !(limiter instanceof Together && OF_EACH.includes(name)))
+  return { ...Object.fromEntries(usual), ...terms }
 }
 
 /** @type {(hooks: Hook[], place: number, request: Request, reply: Reply, done: Done) => void} */

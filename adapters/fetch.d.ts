@@ -2,9 +2,10 @@
 // Never names a framework: Request and Response are the Web's, from lib.dom or @types/node.
 
 import type { Decision, Limiter, Mode, RefusalInfo } from '../index.js'
-import type { Terms } from './terms.js'
+import type { Terms, Together, TogetherOptions } from './terms.js'
 
-export type { End, HeaderFormat } from './terms.js'
+export { together } from './terms.js'
+export type { End, HeaderFormat, Part, Together } from './terms.js'
 
 /** A handler as Next, Bun and Deno know it; `Rest` is what they pass after the request. */
 export type WebHandler<Req extends Request = Request, Rest extends unknown[] = unknown[]> = (
@@ -43,6 +44,11 @@ export function limited<Req extends Request, Rest extends unknown[]>(
   handler: WebHandler<Req, Rest>,
   limiter: Limiter<Mode>,
   options: LimitedOptions<Req, Rest>,
+): (request: Req, ...rest: Rest) => Promise<Response>
+export function limited<Req extends Request, Rest extends unknown[]>(
+  handler: WebHandler<Req, Rest>,
+  limiters: Together,
+  options?: TogetherOptions<LimitedOptions<Req, Rest>>,
 ): (request: Req, ...rest: Rest) => Promise<Response>
 
 /** What sheds load: what `shed(name, …)` of the package answered. */

@@ -2,9 +2,10 @@
 // Never imports Hono: structural types fit its context.
 
 import type { Decision, Limiter, Mode, RefusalInfo } from '../index.js'
-import type { Terms } from './terms.js'
+import type { Terms, Together, TogetherOptions } from './terms.js'
 
-export type { End, HeaderFormat } from './terms.js'
+export { together } from './terms.js'
+export type { End, HeaderFormat, Part, Together } from './terms.js'
 
 /** The part of Hono's context that is used, and what `key` may look at where its own type is not known from the context. */
 export interface ContextLike {
@@ -44,6 +45,10 @@ export interface LimitOptions<C = ContextLike> extends Terms<[c: C]> {
 export function limit<C = ContextLike>(
   limiter: Limiter<Mode>,
   options: LimitOptions<C>,
+): (c: C, next: () => Promise<void>) => Promise<Response | void>
+export function limit<C = ContextLike>(
+  limiters: Together,
+  options?: TogetherOptions<LimitOptions<C>>,
 ): (c: C, next: () => Promise<void>) => Promise<Response | void>
 
 /** What sheds load: what `shed(name, …)` of the package answered. */

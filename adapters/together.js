@@ -20,6 +20,8 @@ const MOST = 8
 class Together {
   #spillway
   #parts
+  /** @type {'together'} */
+  kind = 'together'
 
   /**
    * @param {Bound} spillway
@@ -41,10 +43,9 @@ class Together {
     /** @type {LimiterCharge[]} */
     const charges = []
     for (const part of this.#parts) {
-      const key = part.key(...args)
-      const cost = isPromise(key) ? undefined : costOf(part, args)
-      if (isPromise(key) || isPromise(cost)) return this.#chargesLater(args, charges, key, cost)
-      charges.push({ limiter: part.limiter, key, cost })
+      const charge = chargeOf(part, args)
+      if (isPromise(charge)) return this.#chargesLater(charges, charge, args)
+      charges.push(charge)
     }
     return charges
   }
@@ -64,28 +65,25 @@ class Together {
   }
 
   /**
-   * From the part on whose key or cost has to be waited for; each is asked when the one before it has answered.
-   * @param {readonly unknown[]} args
+   * Each part is asked when the one before it has answered: a promise left alone could reject unheard.
    * @param {LimiterCharge[]} charges
-   * @param {unknown} first
-   * @param {unknown} firstCost
+   * @param {PromiseLike<LimiterCharge>} next
+   * @param {readonly unknown[]} args
    */
-  async #chargesLater(args, charges, first, firstCost) {
-    for (let place = charges.length; place < this.#parts.length; place++) {
-      const part = this.#parts[place]
-      const begun = first !== undefined
-      const key = await (begun ? first : part.key(...args))
-      const cost = await (begun && firstCost !== undefined ? firstCost : costOf(part, args))
-      first = firstCost = undefined
-      charges.push({ limiter: part.limiter, key, cost })
-    }
+  async #chargesLater(charges, next, args) {
+    charges.push(await next)
+    for (const part of this.#parts.slice(charges.length)) charges.push(await chargeOf(part, args))
     return charges
   }
 }
 
-/** @type {(part: Part, args: readonly unknown[]) => any} */
-function costOf({ cost }, args) {
-  return typeof cost === 'function' ? cost(...args) : cost
+/** @type {(part: Part, args: readonly unknown[]) => LimiterCharge | PromiseLike<LimiterCharge>} */
+function chargeOf({ limiter, key: keyOf, cost: given }, args) {
+  const costOf = () => (typeof given === 'function' ? given(...args) : given)
+  const key = keyOf(...args)
+  if (isPromise(key)) return key.then(async (known) => ({ limiter, key: known, cost: await costOf() }))
+  const cost = costOf()
+  return isPromise(cost) ? cost.then((units) => ({ limiter, key, cost: units })) : { limiter, key, cost }
 }
 
 /**

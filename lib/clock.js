@@ -31,7 +31,7 @@ class Clock {
     const now = this.#wall + this.#ahead
     const behind = this.#latest - now
     if (behind > SLACK) this.#ahead += behind
-    else if (behind < 0) this.#latest = Math.min(now, LATEST)
+    else if (behind < 0) this.#latest = now
     return this.#latest
   }
 

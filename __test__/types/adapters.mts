@@ -5,8 +5,8 @@ import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
 import { createServer } from 'node:http'
-import { limiter, spillway, type Decision } from 'spillway'
-import { limit, refusals, shed } from 'spillway/express'
+import { consumeAll, limiter, spillway, type Decision } from 'spillway'
+import { limit, refusals, shed, together } from 'spillway/express'
 import {
   limit as fastifyLimit,
   refusals as fastifyRefusals,
@@ -85,6 +85,20 @@ app.use(limit(chat, { key: () => 'all', refund: 'aborted' }))
 app.use(limit(chat, { key: () => 'all', override: () => ({ max: 3 }) }))
 // @ts-expect-error mistyped
 app.use(limit(chat, { key: () => 'all', onLimit: () => {} }))
+
+// Limiters that are charged together have keys of their own, and everything else in common.
+const users = limiter('users', { limit: 60, window: '1m' })
+const both = together({ consumeAll }, [
+  { limiter: users, key: (req: express.Request) => req.get('x-user') ?? 'anonymous' },
+  { limiter: chat, key: async (req: express.Request) => req.path, cost: (req: express.Request) => req.url.length },
+])
+app.use(limit(both))
+app.use(limit(both, { headers: 'draft-7', refund: 'failed', onLimited: (_req, res) => res.end() }))
+// @ts-expect-error a key for each, not for all
+app.use(limit(both, { key: () => 'all' }))
+// @ts-expect-error who is charged?
+together(spillway(), [{ limiter: users }])
+limited(() => new Response(), both, { allow: [(request) => request.method === 'OPTIONS'] })
 
 // What sheds load by a priority of its own
 declare const guard: {

@@ -135,18 +135,6 @@ impl Rate for Gcra {
         let farthest = now.saturating_add(self.tolerance.max(self.reach)).saturating_add(SLACK);
         if tat > farthest { now + self.tolerance } else { tat }
     }
-
-    fn join(&self, one: u64, other: u64) -> u64 {
-        one.max(other)
-    }
-
-    fn meet(&self, one: u64, other: u64) -> u64 {
-        one.min(other)
-    }
-
-    fn memory(&self) -> Ticks {
-        Ticks::MAX
-    }
 }
 
 /// Spend `cost` units ahead of time: admitted if they are free within `patience` ticks; the verdict says how long to wait.

@@ -22,13 +22,19 @@ pub trait Rate {
     fn settle(&self, word: u64, now: Ticks) -> u64;
 
     /// As [`Step::join`].
-    fn join(&self, one: u64, other: u64) -> u64;
+    fn join(&self, one: u64, other: u64) -> u64 {
+        one.max(other)
+    }
 
     /// As [`Step::meet`].
-    fn meet(&self, one: u64, other: u64) -> u64;
+    fn meet(&self, one: u64, other: u64) -> u64 {
+        one.min(other)
+    }
 
     /// As [`Step::memory`].
-    fn memory(&self) -> Ticks;
+    fn memory(&self) -> Ticks {
+        Ticks::MAX
+    }
 }
 
 /// What a charge was answered with. Spans are ticks.

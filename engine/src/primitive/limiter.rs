@@ -1,17 +1,16 @@
-//! The limiter: limits over capped cells, and keys that are blocked. Owns configuration, counters, what a refund may give back
-//! and that several limits are charged all or none. Never throws for a "no", and never writes on one.
+//! The limiter: limits over capped cells, and keys that are blocked. Owns configuration and counters. Never throws for a "no", and
+//! never writes on one.
 
 use super::life::Life;
-use super::limit::{Counting, Limit, LimitConfig, LimitReport, Plan, Taken};
+use super::limit::{Limit, LimitConfig, LimitReport, Plan};
 use super::tally::{Stripe, Tally};
+use super::together;
+pub use super::together::{Ask, Decision, Reason, consume_all};
 use crate::clock::{Moment, Nanos};
 use crate::error::{Code, Fault};
-use crate::policy::rate::{Answer, Verdict};
-use crate::policy::{Step, Ticks};
-use crate::store::cells::Cells;
+use crate::store::blocks::Blocks;
 use crate::store::fingerprint::Fingerprint;
 use serde::Serialize;
-use smallvec::SmallVec;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
@@ -24,10 +23,14 @@ pub struct LimiterConfig {
     pub limits: Vec<LimitConfig>,
 }
 
-const ALLOWED: usize = 0;
-const LIMITED: usize = 1;
-const BLOCKED: usize = 2;
-const SHADOWED: usize = 3;
+/// What is counted, by place in the tally.
+#[derive(Clone, Copy)]
+pub(super) enum Count {
+    Allowed,
+    Limited,
+    Blocked,
+    Shadowed,
+}
 
 /// One limiter, shared by all threads.
 pub struct Limiter {
@@ -37,7 +40,7 @@ pub struct Limiter {
     /// What its limits go by.
     reads: Reads,
     /// Keys that are blocked, with the time until when. Made by the first block.
-    blocks: OnceLock<Cells>,
+    blocks: OnceLock<Blocks>,
     tally: Tally<4>,
     life: Life,
 }
@@ -66,84 +69,6 @@ pub struct Reads {
     pub mono: bool,
     /// The calendar's.
     pub wall: bool,
-}
-
-/// Why an answer is what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Charged.
-    Allowed,
-    /// A limit is reached.
-    Limited,
-    /// The cost is more than a limit ever frees.
-    Impossible,
-    /// The key is blocked.
-    Blocked,
-}
-
-/// What a limiter, or several, answered. The numbers are those of the tightest limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// What the tightest limit said.
-    pub reason: Reason,
-    /// Whether the call goes through only because whoever denied it is in shadow.
-    pub shadowed: bool,
-    /// Which of the charges spoke, and which limit of its limiter.
-    pub spoke: (usize, usize),
-    /// The numbers.
-    pub verdict: Verdict,
-}
-
-impl Decision {
-    /// Whether the call goes through.
-    pub fn ok(&self) -> bool {
-        self.reason == Reason::Allowed || self.shadowed
-    }
-}
-
-/// Units of one key of one limiter.
-#[derive(Clone, Copy)]
-pub struct Ask<'a> {
-    /// Who is asked.
-    pub handle: &'a LimiterHandle,
-    /// Whose units.
-    pub key: Fingerprint,
-    /// How many.
-    pub cost: u32,
-    /// Another rate than the limiter's own, for this key.
-    pub plan: Option<&'a Plan>,
-}
-
-/// Until when a key is blocked.
-struct Block {
-    until: Ticks,
-}
-
-impl Step for Block {
-    type Verdict = ();
-
-    fn apply(&self, _word: u64, _now: Ticks) -> (u64, ()) {
-        (self.until, ())
-    }
-
-    fn expired(&self, word: u64, now: Ticks) -> bool {
-        word <= now
-    }
-}
-
-/// Looks at a block without changing it.
-struct Blocked;
-
-impl Step for Blocked {
-    type Verdict = Ticks;
-
-    fn apply(&self, word: u64, now: Ticks) -> (u64, Ticks) {
-        (word, word.saturating_sub(now))
-    }
-
-    fn expired(&self, word: u64, now: Ticks) -> bool {
-        word <= now
-    }
 }
 
 impl Limiter {
@@ -178,7 +103,7 @@ impl Limiter {
 
     /// Bytes of its cells.
     pub fn bytes(&self) -> usize {
-        self.limits.iter().map(Limit::bytes).sum::<usize>() + self.blocks.get().map_or(0, Cells::bytes)
+        self.limits.iter().map(Limit::bytes).sum::<usize>() + self.blocks.get().map_or(0, Blocks::bytes)
     }
 
     /// Which clocks whoever asks it has to read.
@@ -206,7 +131,7 @@ impl Limiter {
         LimiterReport {
             limits: self.limits.iter().map(Limit::report).collect(),
             keys: self.limits.iter().map(Limit::keys).sum(),
-            blocked_keys: self.blocks.get().map_or(0, Cells::len),
+            blocked_keys: self.blocks.get().map_or(0, Blocks::len),
             allowed,
             limited,
             blocked,
@@ -216,15 +141,20 @@ impl Limiter {
         }
     }
 
+    /// Its limits, in the order of the configuration.
+    pub(super) fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
     /// How much longer the key is blocked, if it is.
     #[inline]
-    fn blocked_for(&self, key: Fingerprint, now: Moment) -> Option<Nanos> {
+    pub(super) fn blocked_for(&self, key: Fingerprint, now: Moment) -> Option<Nanos> {
         let blocks = self.blocks.get()?;
         // A caller that has not read the clock asked before the first block was there.
         if now.mono == 0 {
             return None;
         }
-        blocks.look(key, now.mono, || Blocked).filter(|wait| *wait > 0)
+        blocks.left(key, now.mono)
     }
 }
 
@@ -247,6 +177,11 @@ impl LimiterHandle {
         &self.limiter
     }
 
+    #[inline]
+    pub(super) fn count(&self, count: Count) {
+        self.stripe.add(count as usize, 1);
+    }
+
     /// Spend `cost` units of `key`. None only for a store without room, which does not exist.
     #[inline]
     pub fn consume(&self, key: Fingerprint, cost: u32, now: Moment) -> Option<Decision> {
@@ -254,7 +189,7 @@ impl LimiterHandle {
             [limit] if !limit.is_shadow() && self.limiter.blocks.get().is_none() => {
                 let verdict = limit.counting(None).charge(key, cost, None, now)?;
                 let reason = Reason::of(verdict.answer);
-                self.stripe.add(if reason == Reason::Allowed { ALLOWED } else { LIMITED }, 1);
+                self.count(if reason == Reason::Allowed { Count::Allowed } else { Count::Limited });
                 Some(Decision { reason, shadowed: false, spoke: (0, 0), verdict })
             }
             _ => consume_all(&[Ask { handle: self, key, cost, plan: None }], now),
@@ -263,21 +198,7 @@ impl LimiterHandle {
 
     /// What `consume` would answer, spending nothing. What is left is what is left now.
     pub fn peek(&self, key: Fingerprint, cost: u32, plan: Option<&Plan>, now: Moment) -> Option<Decision> {
-        let ask = Ask { handle: self, key, cost, plan };
-        if let Some(blocked) = ask.blocked(0, now) {
-            return Some(blocked);
-        }
-        let mut tally = Bench::default();
-        for (index, part) in ask.parts(0).enumerate() {
-            let asked = part.counting.look(key, cost, None, now)?;
-            let held = part.counting.look(key, 0, None, now)?;
-            tally.note(
-                (0, index),
-                part.limit.is_shadow(),
-                Verdict { remaining: held.remaining, reset: held.reset, ..asked },
-            );
-        }
-        tally.decision()
+        together::peek(Ask { handle: self, key, cost, plan }, now)
     }
 
     /// Spend `cost` units as soon as they are free, if that is within `patience`. Only for a limiter whose limits are all token
@@ -286,15 +207,12 @@ impl LimiterHandle {
         if !self.limiter.is_reservable() {
             return None;
         }
-        take(&[Ask { handle: self, key, cost, plan: None }], Some(patience), now)
+        together::take(&[Ask { handle: self, key, cost, plan: None }], Some(patience), now)
     }
 
-    /// Give back a charge of `ask` made at `charged_at`, less what has refilled since. Where a limit in shadow had denied it, no
-    /// such limit gets anything: which of them was charged is not known.
+    /// Give back a charge made at `charged_at`, less what has refilled since; whether it went through only because of a shadow.
     pub fn refund(ask: Ask<'_>, shadowed: bool, charged_at: Moment, now: Moment) {
-        for part in ask.parts(0).filter(|part| !(shadowed && part.limit.is_shadow())) {
-            part.counting.refund(part.key, part.cost, charged_at, now);
-        }
+        together::refund(ask, shadowed, charged_at, now);
     }
 
     /// Forget the key. A block of it stays.
@@ -307,168 +225,16 @@ impl LimiterHandle {
     /// Deny the key everything until `until`, on the monotonic clock. False if more keys are blocked than the limiter may hold.
     pub fn block(&self, key: Fingerprint, until: Nanos, now: Moment) -> bool {
         let max_keys = self.limiter.config.limits.iter().map(|limit| limit.max_keys).max().unwrap_or(1);
-        let blocks = self.limiter.blocks.get_or_init(|| Cells::exact(max_keys as usize));
-        blocks.update(key, now.mono, || Block { until }).is_some()
+        let blocks = self.limiter.blocks.get_or_init(|| Blocks::new(max_keys as usize));
+        blocks.block(key, until, now.mono)
     }
 
     /// Lift the block of a key. Whether there was one.
     pub fn unblock(&self, key: Fingerprint, now: Moment) -> bool {
         let was = self.limiter.blocked_for(key, now).is_some();
         if let Some(blocks) = self.limiter.blocks.get() {
-            blocks.remove(key);
+            blocks.lift(key);
         }
         was
     }
-}
-
-impl Reason {
-    fn of(answer: Answer) -> Self {
-        match answer {
-            Answer::Allowed => Reason::Allowed,
-            Answer::Limited => Reason::Limited,
-            Answer::Impossible => Reason::Impossible,
-        }
-    }
-}
-
-/// One limit that an ask concerns.
-struct Part<'a> {
-    limit: &'a Limit,
-    counting: Counting<'a>,
-    key: Fingerprint,
-    cost: u32,
-    /// Which ask it belongs to, and which limit of it it is.
-    place: (usize, usize),
-}
-
-impl<'a> Ask<'a> {
-    fn parts(&self, index: usize) -> impl Iterator<Item = Part<'a>> {
-        let Ask { handle, key, cost, plan } = *self;
-        handle.limiter.limits.iter().enumerate().map(move |(which, limit)| Part {
-            limit,
-            counting: limit.counting(plan),
-            key,
-            cost,
-            place: (index, which),
-        })
-    }
-
-    fn blocked(&self, index: usize, now: Moment) -> Option<Decision> {
-        let wait = self.handle.limiter.blocked_for(self.key, now)?;
-        let verdict = Verdict { answer: Answer::Limited, remaining: 0, retry_after: wait, reset: wait, wait: 0 };
-        let shadowed = self.handle.limiter.limits.iter().all(Limit::is_shadow);
-        Some(Decision { reason: Reason::Blocked, shadowed, spoke: (index, 0), verdict })
-    }
-}
-
-/// The verdicts so far: the tightest, and the one that denies.
-#[derive(Default)]
-struct Bench {
-    tightest: Option<Spoken>,
-    denies: Option<Spoken>,
-    shadow_denies: Option<Spoken>,
-}
-
-#[derive(Clone, Copy)]
-struct Spoken {
-    place: (usize, usize),
-    verdict: Verdict,
-}
-
-impl Bench {
-    fn note(&mut self, place: (usize, usize), in_shadow: bool, verdict: Verdict) {
-        let spoken = Spoken { place, verdict };
-        if verdict.answer != Answer::Allowed {
-            let denies = if in_shadow { &mut self.shadow_denies } else { &mut self.denies };
-            if denies.is_none_or(|before| spoken.denies_longer_than(&before)) {
-                *denies = Some(spoken);
-            }
-        } else if self.tightest.is_none_or(|before| spoken.is_tighter_than(&before)) {
-            self.tightest = Some(spoken);
-        }
-    }
-
-    fn decision(self) -> Option<Decision> {
-        let shadowed = self.denies.is_none() && self.shadow_denies.is_some();
-        let Spoken { place, verdict } = self.denies.or(self.shadow_denies).or(self.tightest)?;
-        Some(Decision { reason: Reason::of(verdict.answer), shadowed, spoke: place, verdict })
-    }
-}
-
-impl Spoken {
-    /// Who waits for the longest denial is admitted by every other.
-    fn denies_longer_than(&self, other: &Spoken) -> bool {
-        let key = |spoken: &Spoken| (spoken.verdict.answer == Answer::Impossible, spoken.verdict.retry_after);
-        key(self) > key(other)
-    }
-
-    fn is_tighter_than(&self, other: &Spoken) -> bool {
-        let (one, two) = (&self.verdict, &other.verdict);
-        (one.remaining, std::cmp::Reverse((one.wait, one.reset)))
-            < (two.remaining, std::cmp::Reverse((two.wait, two.reset)))
-    }
-}
-
-/// Spend units of several keys of several limiters: all or nothing. The decision counts with whoever denied, or with all.
-///
-/// Limits are charged in order, and on a denial given back at the same moment: another thread may be denied in between, never
-/// admitted too much. None if nothing is asked.
-pub fn consume_all(asks: &[Ask<'_>], now: Moment) -> Option<Decision> {
-    take(asks, None, now)
-}
-
-fn take(asks: &[Ask<'_>], patience: Option<Nanos>, now: Moment) -> Option<Decision> {
-    let count = |index: usize, counter| {
-        if let Some(ask) = asks.get(index) {
-            ask.handle.stripe.add(counter, 1);
-        }
-    };
-    let mut blocked_in_shadow = None;
-    for (index, ask) in asks.iter().enumerate() {
-        match ask.blocked(index, now) {
-            Some(decision) if decision.shadowed => blocked_in_shadow = Some(decision),
-            Some(decision) => {
-                count(index, BLOCKED);
-                return Some(decision);
-            }
-            None => {}
-        }
-    }
-    let mut bench = Bench::default();
-    let mut taken: SmallVec<[(Part<'_>, Taken); 4]> = SmallVec::new();
-    for part in asks.iter().enumerate().flat_map(|(index, ask)| ask.parts(index)) {
-        let Part { limit, counting, key, cost, place } = part;
-        if bench.denies.is_some() {
-            // Once one has denied, the others are only asked how long they would.
-            bench.note(place, limit.is_shadow(), counting.look(key, cost, patience, now)?);
-            continue;
-        }
-        let before = counting.before(key);
-        let verdict = counting.charge(key, cost, patience, now)?;
-        bench.note(place, limit.is_shadow(), verdict);
-        if verdict.answer == Answer::Allowed {
-            taken.push((part, counting.taken(before, &verdict, now)));
-        } else if bench.denies.is_some() {
-            for (part, taken) in taken.drain(..) {
-                part.counting.undo(part.key, part.cost, taken, now);
-            }
-        }
-    }
-    let mut decision = bench.decision()?;
-    if let Some(blocked) = blocked_in_shadow.filter(|_| decision.reason == Reason::Allowed) {
-        decision = blocked;
-    }
-    match decision {
-        Decision { shadowed: true, spoke: (index, _), .. } => count(index, SHADOWED),
-        Decision { reason: Reason::Allowed, .. } => {}
-        Decision { spoke: (index, _), .. } => count(index, LIMITED),
-    }
-    if decision.ok() {
-        for index in 0..asks.len() {
-            if !(decision.shadowed && decision.spoke.0 == index) {
-                count(index, ALLOWED);
-            }
-        }
-    }
-    Some(decision)
 }

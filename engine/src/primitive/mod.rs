@@ -8,3 +8,4 @@ pub mod limit;
 pub mod limiter;
 pub mod registry;
 pub mod tally;
+pub mod together;

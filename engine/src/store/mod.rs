@@ -1,5 +1,6 @@
 //! Where state lives. Decides nothing: every rule is handed in as a step, or asked of [`crate::policy`].
 
+pub mod blocks;
 pub mod bytes;
 pub mod cells;
 pub mod fingerprint;

@@ -15,6 +15,7 @@ mod cache;
 mod cells;
 mod crowd;
 mod dice;
+mod divisor;
 mod fingerprint;
 mod flights;
 mod gate;

@@ -4,8 +4,9 @@
 use crate::dice::{Dice, key};
 use crate::limiters::{
     ALGORITHMS, DAY_MS, HOUR, MILLI, SECOND, TODAY, admits, admitted, at, bucket, fixed, handle, left, of, planned,
-    sliding,
+    report, sliding,
 };
+use spillway_engine::Code;
 use spillway_engine::primitive::limit::{Algorithm, LimitConfig, Plan};
 use spillway_engine::primitive::limiter::{LimiterHandle, consume_all};
 
@@ -117,5 +118,39 @@ fn plans_of_every_size_never_take_each_others_debt_for_a_clock_that_jumped() {
             assert!(reset(&handle) >= before, "a charge never shortens a debt");
         }
         assert!(now < TODAY + HOUR);
+    }
+}
+
+#[test]
+fn plans_may_have_sixteen_other_windows_and_an_own_one_does_not_count() {
+    let handle = handle([sliding(10, HOUR_MS)]);
+    let plan = |limit, window_ms| handle.limiter().plan(limit, window_ms, None);
+    for length in 1..=16 {
+        assert!(plan(None, Some(f64::from(length) * 1_000.0)).is_ok());
+    }
+    let fault = plan(Some(7), Some(17_000.0)).err().expect("it is refused");
+    assert_eq!(fault.code, Code::Option);
+    assert!(fault.message.contains("open a limiter for each"), "{fault}");
+    // Those there are, and its own, are as good as ever.
+    for (limit, window_ms) in [(7, Some(16_000.0)), (8, Some(1_000.0)), (9, Some(HOUR_MS)), (10, None)] {
+        let plan = plan(Some(limit), window_ms).unwrap();
+        assert!(
+            admits_on(&handle, u64::from(limit), limit, &plan, TODAY)
+                && !admits_on(&handle, u64::from(limit), 1, &plan, TODAY)
+        );
+    }
+}
+
+#[test]
+fn plans_of_one_window_count_together_and_those_of_two_apart() {
+    for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
+        let handle = handle([of(algorithm, 10, HOUR_MS, 10)]);
+        let plan = |limit, window_ms| handle.limiter().plan(Some(limit), Some(window_ms), None).unwrap();
+        let (small, large, other) = (plan(5, DAY_MS), plan(20, DAY_MS), plan(20, DAY_MS / 2.0));
+        assert!(admits_on(&handle, 1, 12, &large, TODAY));
+        assert!(!admits_on(&handle, 1, 1, &small, TODAY) && admits_on(&handle, 1, 8, &large, TODAY));
+        assert!(admits_on(&handle, 1, 20, &other, TODAY) && admits(&handle, 1, 10, TODAY));
+        let report = report(handle.limiter());
+        assert_eq!((&report["keys"], &report["limits"][0]["keys"]), (&3.into(), &3.into()), "a cell for each window");
     }
 }

@@ -307,3 +307,20 @@ fn only_buckets_take_reservations() {
         assert!(handle.reserve(key(patience), 10, patience, at(TODAY)).unwrap().ok());
     }
 }
+
+#[test]
+fn one_key_asked_for_twice_is_charged_twice_or_not_at_all() {
+    for algorithm in ALGORITHMS {
+        let handle = handle([of(algorithm, 10, HOUR_MS, 10)]);
+        let twice = |cost| consume_all(&[ask(&handle, 1, cost), ask(&handle, 1, cost)], at(TODAY)).unwrap();
+        let denied = twice(6);
+        assert!(!denied.ok());
+        assert_eq!(left(&handle, 1, TODAY), 10, "{algorithm:?}");
+        let allowed = twice(4);
+        assert_eq!((allowed.ok(), allowed.verdict.remaining), (true, 2));
+        assert_eq!(left(&handle, 1, TODAY), 2);
+        assert!(!twice(2).ok());
+        assert!(twice(1).ok());
+        assert_eq!(left(&handle, 1, TODAY), 0);
+    }
+}

@@ -131,3 +131,55 @@ fn a_key_spent_before_a_wrap_is_free_after_it_in_a_cell_and_in_the_sketch() {
     free(FixedWindow::new(5, MILLI), 1 << 32);
     free(SlidingWindow::new(5, MILLI), 1 << 24);
 }
+
+/// The calendar is set back by years while every key has spent its limit, half of them in the sketch.
+fn a_calendar_that_is_set_back_locks_nobody_out_and_frees_nobody(rate: impl Rate + Copy, width: u64) {
+    const KEYS: u64 = 8;
+    const YEAR: u64 = 365 * 86_400 * 1_000 * MILLI;
+    let cells = Cells::new(KEYS as usize / 2);
+    for number in 0..KEYS {
+        assert!(spend(&cells, key(number), rate, 5, TODAY));
+    }
+    assert_eq!((cells.len() as u64, cells.overflowed()), (KEYS / 2, KEYS / 2));
+    let mut now = TODAY;
+    for back in [2 * YEAR, 1_001 * MILLI + width, 30 * YEAR] {
+        now = (now - back) / width * width;
+        for number in 0..KEYS {
+            let denied = cells.update(key(number), now, || Charge { rate, cost: 1 }).unwrap();
+            assert_eq!(denied.answer, Answer::Limited, "key {number}: going back frees nobody");
+            assert!(denied.retry_after <= 2 * width && denied.retry_after <= width + width / 5 + 1);
+        }
+        for number in 0..KEYS {
+            // Two windows on all of it is over: in a cell surely, in the sketch unless a neighbour has spent since.
+            let looked = cells.look(key(number), now + 2 * width, || Charge { rate, cost: 5 }).unwrap();
+            assert_eq!(looked.answer, Answer::Allowed, "key {number}");
+        }
+        for number in 0..KEYS {
+            let asked = cells.update(key(number), now + 2 * width, || Charge { rate, cost: 5 }).unwrap();
+            let is_cell = number < KEYS / 2;
+            assert!(asked.answer == Answer::Allowed || !is_cell, "key {number}");
+        }
+        now += 2 * width;
+        for number in 0..KEYS {
+            assert!(!spend(&cells, key(number), rate, 5, now), "key {number}");
+        }
+        // All are spent again, for the next time the clock goes back.
+        for number in 0..KEYS {
+            while spend(&cells, key(number), rate, 1, now) {}
+        }
+    }
+}
+
+#[test]
+fn a_calendar_that_is_set_back_locks_nobody_out_of_fixed_windows_and_frees_nobody() {
+    for width in [MILLI, 60_000 * MILLI, 86_400_000 * MILLI] {
+        a_calendar_that_is_set_back_locks_nobody_out_and_frees_nobody(FixedWindow::new(5, width), width);
+    }
+}
+
+#[test]
+fn a_calendar_that_is_set_back_locks_nobody_out_of_sliding_windows_and_frees_nobody() {
+    for width in [MILLI, 60_000 * MILLI, 86_400_000 * MILLI] {
+        a_calendar_that_is_set_back_locks_nobody_out_and_frees_nobody(SlidingWindow::new(5, width), width);
+    }
+}

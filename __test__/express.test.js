@@ -8,7 +8,8 @@ const http2 = require('node:http2')
 const { test } = require('node:test')
 const express = require('express')
 const { Refusal, spillway } = require('spillway')
-const { limit, refusals, shed, together } = require('spillway/express')
+const { limit, refusals, shed } = require('spillway/express')
+const { together } = require('spillway/together')
 const { hangingUp, hungUp } = require('./hang-up.js')
 const { served } = require('./served.js')
 
@@ -852,6 +853,16 @@ test('wrong options of shed throw where they are written', () => {
   ]) {
     assert.throws(() => shed(given, options), { name: 'TypeError', code: 'E_OPTION', message })
   }
+})
+
+test('an answer that has begun is cut off where the client is on the deny list', async (t) => {
+  const { sp } = frozen()
+  const guard = limit(sp.limiter('chat', { limit: 1, window: '1m' }), { key: byTenant, deny: [() => true] })
+  const origin = await served(t, (req, res) => {
+    res.write('half')
+    guard(req, res, () => assert.fail('handled'))
+  })
+  await assert.rejects(fetch(origin).then((answer) => answer.text()))
 })
 
 test('shed leaves an answer alone that has begun', async (t) => {

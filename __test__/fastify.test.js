@@ -6,7 +6,8 @@ const assert = require('node:assert/strict')
 const { Readable } = require('node:stream')
 const { test } = require('node:test')
 const { Refusal, spillway } = require('spillway')
-const { limit, refusals, shed, spillwayFastify, together } = require('spillway/fastify')
+const { limit, refusals, shed, spillwayFastify } = require('spillway/fastify')
+const { together } = require('spillway/together')
 const { hangingUp, hungUp } = require('./hang-up.js')
 
 const VERSIONS = { 'Fastify 5': require('fastify'), 'Fastify 4': require('fastify-4') }

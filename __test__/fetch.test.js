@@ -6,7 +6,8 @@ const assert = require('node:assert/strict')
 const { spawnSync } = require('node:child_process')
 const { test } = require('node:test')
 const { Refusal, spillway } = require('spillway')
-const { limited, refusals, shedding, together } = require('spillway/fetch')
+const { limited, refusals, shedding } = require('spillway/fetch')
+const { together } = require('spillway/together')
 const { served } = require('./served.js')
 
 const byTenant = (request) => request.headers.get('x-tenant')
@@ -501,7 +502,7 @@ test('limiters that are charged together: all or none, and the functions get wha
 test('importing the adapters loads no native code', () => {
   const script = `
     process.dlopen = () => { throw new Error('native code was loaded') }
-    const { limited, refusals, shedding, together } = require('spillway/fetch')
+    const { limited, refusals } = require('spillway/fetch')
     const express = require('spillway/express')
     const native = Object.keys(require.cache).filter((path) => path.endsWith('.node'))
     if (native.length > 0) throw new Error(native.join())

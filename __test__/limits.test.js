@@ -343,12 +343,34 @@ test('a clock that leaps to and fro for years neither locks out nor lets through
   const random = randomOf(31)
   for (const options of ALL) {
     const { limiter, clock } = opened(t, { ...options, window: '1m' })
-    for (let leap = 0; leap < 300; leap++) {
+    for (let leap = 0; leap < 60; leap++) {
       clock.now = MIDNIGHT + (random(2000) - 1000) * DAY + random(DAY)
       assert.ok(admitted(limiter, 'a', 40) <= 10, options.algorithm)
       assert.equal(limiter.consume('a').ok, false)
       clock.now += 2 * MINUTE
       assert.equal(admitted(limiter, 'a', 40), 10, options.algorithm)
+    }
+  }
+})
+
+test('a refund finds its charge on a clock that has jumped before, whatever the algorithm and the way to ask', (t) => {
+  for (const options of [...ALL, [BUCKET, { ...FIXED, window: '1m' }]]) {
+    for (const jump of [-2 * HOUR, 2 * HOUR, -40 * DAY, 400 * DAY]) {
+      const { limiter, sp, clock } = opened(t, options)
+      clock.now += jump
+      for (const ask of [
+        () => limiter.consume('a', 6),
+        () => limiter.consumeMany(['a'], [6])[0],
+        () => sp.consumeAll([{ limiter, key: 'a', cost: 6 }]),
+        () => (limiter.limits.length === 1 ? limiter.consume('a', 6, {}) : limiter.consume('a', 6)),
+        () => (options === BUCKET ? limiter.reserve('a', 6, { maxWait: 0 }) : limiter.consume('a', 6)),
+      ]) {
+        const decision = ask()
+        assert.equal(decision.ok, true)
+        limiter.refund('a', decision)
+        const { remaining, resetMs } = limiter.peek('a')
+        assert.deepEqual([remaining, resetMs], [10, 0], `${options.algorithm}, ${jump} ms, ${ask}`)
+      }
     }
   }
 })
@@ -429,6 +451,28 @@ test('of two denials the longest speaks: who waits for it is admitted by both', 
   assert.equal(limiter.consume('a').ok, false)
   clock.now += 1
   assert.equal(limiter.consume('a').ok, true)
+})
+
+test('each of eight limits speaks when it is the tightest, and when it denies', (t) => {
+  const limits = Array.from({ length: 8 }, (_, index) => ({ limit: 9, window: '1h', name: `n${index}` }))
+  for (let tight = 0; tight < 8; tight++) {
+    const { limiter, sp } = opened(
+      t,
+      limits.map((each, index) => (index === tight ? { ...each, limit: 2, algorithm: 'fixed-window' } : each)),
+    )
+    const speaks = ({ limiter: name, limit }) => assert.deepEqual([name, limit], [`api/n${tight}`, 2])
+    speaks(limiter.consume('a'))
+    speaks(limiter.consumeMany(['a'])[0])
+    speaks(limiter.consume('a'))
+    speaks(limiter.consumeMany(['a'])[0])
+    speaks(limiter.peek('a'))
+    speaks(
+      sp.consumeAll([
+        { limiter, key: 'b', cost: 0 },
+        { limiter, key: 'a' },
+      ]),
+    )
+  }
 })
 
 test('a cost over any of the limits is impossible, whatever the others say', (t) => {
@@ -601,12 +645,22 @@ test('a name among several is no option where there is one limit', (t) => {
 test('other limits, or the same in another order, are a mismatch that says what differs', (t) => {
   const { sp } = opened(t, BOTH)
   assert.equal(sp.limiter('api', BOTH), sp.limiter('api', structuredClone(BOTH)))
-  for (const limits of [[...BOTH].reverse(), BOTH.slice(0, 1), [BOTH[0], { ...BOTH[1], limit: 6 }], BOTH[0]]) {
-    assert.throws(() => sp.limiter('api', limits), {
-      name: 'TypeError',
-      code: 'E_MISMATCH',
-      message: /"api" is open with/,
-    })
+  for (const [limits, says] of [
+    [[...BOTH].reverse(), /order/],
+    [BOTH.slice(0, 1), /`api\/1h limit` is 5 there and missing here/],
+    [[BOTH[0], { ...BOTH[1], limit: 6 }], /`api\/1h limit` is 5 there and 6 here/],
+    [[{ ...BOTH[0], shadow: true }, BOTH[1]], /`api\/1s shadow` is false there and true here/],
+    [BOTH[0], /`api\/1h limit` is 5 there and missing here/],
+  ]) {
+    assert.throws(
+      () => sp.limiter('api', limits),
+      ({ name, code, message }) => {
+        assert.deepEqual([name, code], ['TypeError', 'E_MISMATCH'])
+        assert.match(message, /^the limiter "api" is open with other options: /)
+        assert.match(message, says)
+        return true
+      },
+    )
   }
 })
 

@@ -4,12 +4,12 @@
 
 const { Refusal, isRefusal } = require('../lib/refusals.js')
 const { isPromise } = require('./answers.js')
-const { charge, termsOf } = require('./charge.js')
+const { charge } = require('./charge.js')
+const { termsOf } = require('./limit-options.js')
 const { onEnd } = require('./ended.js')
 const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./problem.js')
 const { retryAfterSeconds } = require('./ratelimit-fields.js')
 const { sheddingOf } = require('./shedding.js')
-const { together } = require('./together.js')
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
@@ -29,7 +29,7 @@ const addressOf = (/** @type {any} */ req) => req.ip ?? req.socket?.remoteAddres
 
 /**
  * Middleware that charges each request to `limiter` and answers 429 by itself when it is over.
- * @param {import('./charge.js').Limiter} limiter
+ * @param {import('./limit-options.js').Limiter} limiter
  * @param {unknown} options
  */
 function limit(limiter, options) {
@@ -59,7 +59,9 @@ function limit(limiter, options) {
     if (side === 'allow') {
       next()
     } else if (side === 'deny') {
-      send(FORBIDDEN, res)
+      // What somebody else has begun to answer is cut off.
+      if (res.headersSent) res.destroy()
+      else send(FORBIDDEN, res)
     } else {
       const charged = charge(terms, req)
       if (isPromise(charged)) charged.then((later) => conclude(later, req, res, next)).then(undefined, next)
@@ -117,4 +119,4 @@ function send(/** @type {import('./problem.js').Problem} */ { status, fields, bo
   res.end(body)
 }
 
-module.exports = { limit, together, shed, refusals }
+module.exports = { limit, shed, refusals }

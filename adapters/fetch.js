@@ -2,23 +2,24 @@
 // Never needs the native binding, Node's http or a global at import, so it loads in edge and browser bundles too.
 'use strict'
 
+const { misuse, shown } = require('../lib/misuse.js')
 const { Refusal, isRefusal } = require('../lib/refusals.js')
-const { charge, requireHandler, termsOf } = require('./charge.js')
+const { charge } = require('./charge.js')
+const { termsOf } = require('./limit-options.js')
 const { FORBIDDEN, problemOf } = require('./problem.js')
 const { problemResponse, told, watched, withRetryAfter } = require('./response.js')
 const { sheddingOf } = require('./shedding.js')
-const { together } = require('./together.js')
 
 /**
  * @typedef {(request: Request, ...rest: any[]) => Response | Promise<Response>} Handler
- * @typedef {import('./charge.js').Terms} Terms
+ * @typedef {import('./limit-options.js').Terms} Terms
  * @typedef {import('./charge.js').Charged} Charged
  */
 
 /**
  * Charges each request to `limiter` before `handler` sees it, and answers refusals, its own and those of the handler.
  * @param {Handler} handler
- * @param {import('./charge.js').Limiter} limiter
+ * @param {import('./limit-options.js').Limiter} limiter
  * @param {unknown} options
  */
 function limited(handler, limiter, options) {
@@ -104,6 +105,15 @@ async function denied(terms, request, rest, { decision }) {
   return withRetryAfter(await terms.onLimited(request, decision, ...rest), decision.retryAfterMs)
 }
 
+/** A wrapper around what is not a function would fail at the first request rather than here. */
+function requireHandler(/** @type {string} */ caller, /** @type {unknown} */ handler) {
+  if (typeof handler === 'function') return
+  throw misuse(
+    'E_OPTION',
+    `${caller}: the handler must be a function from a Request to a Response; got ${shown(handler)}`,
+  )
+}
+
 /**
  * The wrapper goes by the handler's name, in stack traces and wherever a framework looks at it.
  * @template {Function} F
@@ -115,4 +125,4 @@ function named(handler, wrapper) {
   return Object.defineProperty(wrapper, 'name', { value: handler.name, configurable: true })
 }
 
-module.exports = { limited, together, shedding, refusals }
+module.exports = { limited, shedding, refusals }

@@ -4,11 +4,11 @@
 
 const { misuse, shown } = require('../lib/misuse.js')
 const { Refusal, isRefusal } = require('../lib/refusals.js')
-const { charge, termsOf } = require('./charge.js')
+const { charge } = require('./charge.js')
+const { termsOf } = require('./limit-options.js')
 const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./problem.js')
 const { told, watched, withRetryAfter } = require('./response.js')
 const { sheddingOf } = require('./shedding.js')
-const { together } = require('./together.js')
 
 /**
  * @typedef {any} Context Hono's
@@ -17,7 +17,7 @@ const { together } = require('./together.js')
 
 /**
  * Middleware that charges each request to `limiter` and answers 429 by itself when it is over.
- * @param {import('./charge.js').Limiter} limiter
+ * @param {import('./limit-options.js').Limiter} limiter
  * @param {unknown} options
  */
 function limit(limiter, options) {
@@ -95,4 +95,4 @@ function answer(/** @type {Context} */ c, /** @type {import('./problem.js').Prob
   return c.body(body, status, Object.fromEntries(fields))
 }
 
-module.exports = { limit, together, shed, refusals }
+module.exports = { limit, shed, refusals }

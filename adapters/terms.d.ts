@@ -1,7 +1,7 @@
 // Owns the options that the limits of all adapters have in common. `Args` is what a function of the request is called with.
 // Never names a framework.
 
-import type { Decision, Limiter, LimiterCharge, LimitOverride, Mode } from '../index.js'
+import type { LimitOverride } from '../index.js'
 
 /**
  * - `'draft-11'`: `RateLimit-Policy` and `RateLimit` as structured fields (draft-ietf-httpapi-ratelimit-headers-11)
@@ -73,33 +73,3 @@ export interface Terms<Args extends unknown[]> {
 
 /** Options of limiters that are charged together: what each of them has of its own is left out. */
 export type TogetherOptions<Options> = Omit<Options, 'key' | 'cost' | 'override'>
-
-/** One of several limiters that a request is charged to together. */
-export interface Part<Req = any> {
-  limiter: Limiter<Mode>
-  /** Who is charged there. Required, else as `key` of a limit. */
-  key: (request: Req, ...rest: any[]) => string | PromiseLike<string>
-  /** What the request costs there, else as `cost` of a limit. Default 1. */
-  cost?: number | ((request: Req, ...rest: any[]) => number | PromiseLike<number>)
-}
-
-/** Several limiters, in place of the one that a limit takes. Their policies are all told. */
-export interface Together {
-  readonly kind: 'together'
-  readonly name: string
-  readonly limits: Limiter['limits']
-}
-
-/**
- * Limiters of one spillway, for the first argument of a limit: a request is charged to all of them, or to none, by `consumeAll`.
- *
- * @param spillway the spillway they are of, or whatever has its `consumeAll`
- * @param parts 1 to 8
- * @throws `E_OPTION` for what is wrong here; for a limiter of another spillway at the first request
- * @example
- * limit(together(sp, [{ limiter: users, key: (req) => req.user.id }, { limiter: teams, key: (req) => req.user.team }]), {})
- */
-export function together<Req = any>(
-  spillway: { consumeAll(charges: readonly LimiterCharge[]): Decision | PromiseLike<Decision> },
-  parts: readonly Part<Req>[],
-): Together

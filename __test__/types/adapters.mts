@@ -6,7 +6,7 @@ import fastify from 'fastify'
 import { Hono } from 'hono'
 import { createServer } from 'node:http'
 import { consumeAll, limiter, spillway, type Decision } from 'spillway'
-import { limit, refusals, shed, together } from 'spillway/express'
+import { limit, refusals, shed } from 'spillway/express'
 import {
   limit as fastifyLimit,
   refusals as fastifyRefusals,
@@ -16,6 +16,7 @@ import {
 } from 'spillway/fastify'
 import { limited, refusals as answered, shedding } from 'spillway/fetch'
 import { limit as honoLimit, refusals as honoRefusals, shed as honoShed } from 'spillway/hono'
+import { together } from 'spillway/together'
 import { same, type Equal } from './equal.mjs'
 
 const chat = limiter('chat', { limit: 30, window: '5m' })

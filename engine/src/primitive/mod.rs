@@ -3,9 +3,11 @@
 pub mod breaker;
 pub mod bulkhead;
 pub mod cache;
+pub mod counting;
 pub mod life;
 pub mod limit;
 pub mod limiter;
 pub mod registry;
+pub mod rule;
 pub mod tally;
 pub mod together;

@@ -235,7 +235,8 @@ fn differences<C: Serialize>(present: &C, asked: &C) -> String {
     let told: Vec<_> = differing
         .map(|name| format!("`{name}` is {} there and {} here", value(&present, name), value(&asked, name)))
         .collect();
-    told.join(", ")
+    // By name they are the same, and yet the configurations differ.
+    if told.is_empty() { "the same limits in another order".to_owned() } else { told.join(", ") }
 }
 
 /// Options by name. Those of several limits go by the limit's name too.

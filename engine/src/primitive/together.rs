@@ -1,7 +1,8 @@
 //! Charges that are made all or none: over the limits of one limiter, and over limiters. Owns whose verdict is told, and what is
 //! undone. Never charges what was asked after a denial.
 
-use super::limit::{Counting, Limit, Plan, Taken};
+use super::counting::{Counting, Taken};
+use super::limit::{Limit, Plan};
 use super::limiter::{Count, LimiterHandle};
 use crate::clock::{Moment, Nanos};
 use crate::policy::rate::{Answer, Verdict};

@@ -592,6 +592,8 @@ export interface LoopReport {
   intervalMs: number
 }
 export interface LimiterSnapshot {
+  /** Of the first limit, as a limiter's own `limit`, `windowMs` and `burst` are. */
+  config: LimitConfig
   limits: LimitSnapshot[]
   /** Keys that have a cell; one of several limits has one in each that charged it. */
   keys: number
@@ -607,8 +609,10 @@ export interface LimiterSnapshot {
   /** Bytes of its tables. */
   bytes: number
 }
-export interface LimitSnapshot extends LimitInfo {
-  maxKeys: number
+export interface LimitConfig extends LimitInfo {
+  readonly maxKeys: number
+}
+export interface LimitSnapshot extends LimitConfig {
   /** Where each value came from: `'option'`, `'default'`, `'preset otp'` or `'env SPILLWAY_LIMITER_CHAT_LIMIT'`. */
   provenance: Record<string, string>
   /** Keys that have a cell. */

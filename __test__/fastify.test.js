@@ -181,6 +181,23 @@ for (const [version, fastify] of Object.entries(VERSIONS)) {
     assert.throws(() => refusals({}), { code: 'E_OPTION', message: /otherwise must be an error handler/ })
   })
 
+  test(`${version}: registered again in a scope within, both limit, and a route's own limit is charged once`, async (t) => {
+    const { sp } = frozen()
+    const app = instance(t)
+    const [outer, inner, own] = ['outer', 'inner', 'own'].map((name) => sp.limiter(name, { limit: 9, window: '1m' }))
+    await app.register(spillwayFastify, { limiter: outer, key: byTenant })
+    await app.register(async (scope) => {
+      await scope.register(spillwayFastify, { limiter: inner, key: byTenant })
+      scope.get('/both', async () => 'done')
+      scope.get('/own', { config: { limit: own } }, async () => 'done')
+    })
+    app.get('/own-outside', { config: { limit: own } }, async () => 'done')
+    const origin = await listening(app)
+    assert.equal((await get(`${origin}/both`, 'a')).headers.get('ratelimit'), '"outer";r=8;t=7, "inner";r=8;t=7')
+    assert.equal((await get(`${origin}/own`, 'a')).headers.get('ratelimit'), '"own";r=8;t=7')
+    assert.equal((await get(`${origin}/own-outside`, 'a')).headers.get('ratelimit'), '"own";r=7;t=7')
+  })
+
   test(`${version}: the plugin is registered with nothing, and limits only what asks for it`, async (t) => {
     const { sp } = frozen()
     const app = instance(t)

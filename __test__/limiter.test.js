@@ -502,6 +502,20 @@ test('a clock that goes back farther continues spans where they were', (t) => {
   assert.equal(admitted(limiter, 'a', 10), 3)
 })
 
+test('a second back is waited for, and a millisecond more is a jump', (t) => {
+  for (const [back, passed] of [
+    [1000, 0],
+    [1001, 1],
+  ]) {
+    const { limiter, clock } = opened(t, { limit: 10, window: '1s' }, 10_000)
+    admitted(limiter, 'a', 10)
+    clock.now -= back
+    assert.equal(limiter.consume('a').retryAfterMs, 100)
+    clock.now += 100
+    assert.equal(admitted(limiter, 'a', 10), passed, `${back} ms back`)
+  }
+})
+
 test('a clock that jumps back a year locks nobody out for longer than a burst takes to refill', (t) => {
   const { limiter, clock } = opened(t, { limit: 10, window: '1s' }, EPOCH)
   admitted(limiter, 'a', 10)

@@ -353,6 +353,25 @@ test('a clock that leaps to and fro for years neither locks out nor lets through
   }
 })
 
+test('after a jump windows turn by the new date, in every way to ask, and buckets refill by what has passed', (t) => {
+  for (const options of [FIXED, SLIDING]) {
+    const { limiter, sp, clock } = opened(t, { ...options, window: '1h' })
+    limiter.consume('a', 10)
+    clock.now -= 3 * HOUR - 20 * MINUTE
+    limiter.consume('a', 1)
+    const resetMs = (options === SLIDING ? 2 : 1) * HOUR - 20 * MINUTE
+    for (const [name, decision] of Object.entries({
+      consume: limiter.consume('a'),
+      peek: limiter.peek('a'),
+      plan: limiter.consume('a', 1, {}),
+      many: limiter.consumeMany(['a'])[0],
+      all: sp.consumeAll([{ limiter, key: 'a' }]),
+    })) {
+      assert.deepEqual([decision.ok, decision.resetMs], [false, resetMs], `${options.algorithm}, ${name}`)
+    }
+  }
+})
+
 test('a refund finds its charge on a clock that has jumped before, whatever the algorithm and the way to ask', (t) => {
   for (const options of [...ALL, [BUCKET, { ...FIXED, window: '1m' }]]) {
     for (const jump of [-2 * HOUR, 2 * HOUR, -40 * DAY, 400 * DAY]) {
@@ -832,6 +851,9 @@ test('without an `env` of its own a spillway reads process.env as it is when a l
   assert.equal(sp.limiter('from process.env', FIXED).limit, 4)
   process.env[name] = 'many'
   assert.throws(() => sp.limiter('from process env', FIXED), { code: 'E_ENV', option: 'limit' })
+  const deaf = spillway({ isolated: true, env: false })
+  t.after(() => deaf.close())
+  assert.equal(deaf.limiter('from process.env', FIXED).limit, 10)
 })
 
 test('a variable that is wrong opens nothing', (t) => {

@@ -20,6 +20,9 @@ const HOOKS = ['onRequest', 'preValidation', 'preHandler']
 /** What Fastify itself gives to a plugin among its options. */
 const OF_FASTIFY = ['prefix', 'logLevel', 'logSerializers']
 
+/** Requests whose route says itself what limits it: where a scope within has the plugin again, they are not charged again. */
+const seen = new WeakSet()
+
 /**
  * The plugin: limits every request, known route or not, by the options it is registered with, and each route by its
  * `config.limit`.
@@ -64,7 +67,10 @@ async function spillwayFastify(fastify, options) {
   fastify.addHook(
     hook,
     /** @type {Hook} */ function spillwayLimits(request, reply, done) {
-      next(hooksOf(request.routeOptions.config.limit), 0, request, reply, done)
+      const { limit } = request.routeOptions.config
+      const again = limit !== undefined && seen.has(request)
+      if (limit !== undefined) seen.add(request)
+      next(again ? [] : hooksOf(limit), 0, request, reply, done)
     },
   )
 }

@@ -1,8 +1,10 @@
 // The limiter as JavaScript sees it: one native call and a Decision. Never validates on the way of a good call.
 'use strict'
 
+const { chargesTrouble, costTrouble, isCost } = require('./costs.js')
 const { Charges, Decision, Reservation } = require('./decision.js')
 const { Events } = require('./events.js')
+const { isKey, keyTrouble } = require('./keys.js')
 const { planOf } = require('./limits.js')
 const { misuse, shown } = require('./misuse.js')
 const { details, TROUBLE, troubleOf } = require('./native.js')
@@ -172,9 +174,7 @@ class Limiter {
       }
     }
     // Told only now: a listener may ask again, and what this call left would be gone.
-    if (!this.#simple || decisions.some((decision) => decision.reason !== 'allowed')) {
-      for (let i = 0; i < keys.length; i++) this.#told(decisions[i], keys[i])
-    }
+    for (let i = 0; i < keys.length; i++) this.#told(decisions[i], keys[i])
     return decisions
   }
 
@@ -197,7 +197,7 @@ class Limiter {
    */
   static consumeAll(native, charges) {
     const ok = Limiter.#consumeAll(native, charges)
-    if (ok === undefined) throw troubleOfAny(charges)
+    if (ok === undefined) throw chargesTrouble(charges)
     const spoke = charges[details[3] >> 9]
     const made = ok ? charges.map(({ limiter, key, cost = 1 }) => ({ owner: limiter, key, cost })) : undefined
     const { limiter, key, cost = 1 } = spoke
@@ -366,7 +366,7 @@ class Limiter {
       throw misuse('E_COST', `\`costs\` of consumeMany() must be an array with a cost for each key; got ${got}`)
     }
     for (let i = 0; i < keys.length; i++) {
-      if (typeof keys[i] !== 'string' || keys[i] === '') throw keyTrouble(this, keys[i])
+      if (!isKey(keys[i])) throw keyTrouble(this, keys[i])
       if (costs !== undefined && !isCost(costs[i])) throw costTrouble(this, costs[i])
     }
   }
@@ -390,39 +390,4 @@ class Limiter {
   }
 }
 
-/**
- * What was wrong with the charges that native code could not make.
- * @param {readonly { limiter: Limiter, key: unknown, cost?: unknown }[]} charges
- */
-function troubleOfAny(charges) {
-  const noKey = charges.find(({ key }) => typeof key !== 'string' || key === '')
-  if (details[7] === TROUBLE.KEY && noKey) return keyTrouble(noKey.limiter, noKey.key)
-  const noCost = charges.find(({ cost = 1 }) => !isCost(cost))
-  if (details[7] === TROUBLE.COST && noCost) return costTrouble(noCost.limiter, noCost.cost)
-  return troubleOf('limiter', charges.map(({ limiter }) => limiter.name).join('", "'))
-}
-
-/** @param {unknown} cost */
-function isCost(cost) {
-  return typeof cost === 'number' && cost >>> 0 === cost
-}
-
-/**
- * @param {{ name: string }} limiter
- * @param {unknown} cost
- */
-function costTrouble({ name }, cost) {
-  const rule = 'must be a whole number from 0 to 4,294,967,295'
-  const Base = typeof cost === 'number' ? RangeError : TypeError
-  return misuse('E_COST', `the cost of a call to the limiter "${name}" ${rule}; got ${shown(cost)}`, { Base })
-}
-
-/**
- * @param {{ kind: string, name: string }} primitive
- * @param {unknown} key
- */
-function keyTrouble({ kind, name }, key) {
-  return misuse('E_KEY', `a key of the ${kind} "${name}" must be a non-empty string; got ${shown(key)}`)
-}
-
-module.exports = { Limiter, keyTrouble }
+module.exports = { Limiter }

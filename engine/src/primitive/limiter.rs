@@ -49,6 +49,8 @@ pub struct Limiter {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LimiterReport {
+    /// Of the first limit, which for most is the only one.
+    config: Option<LimitConfig>,
     limits: Vec<LimitReport>,
     /// Cells of all limits.
     keys: usize,
@@ -129,6 +131,7 @@ impl Limiter {
     pub fn report(&self) -> LimiterReport {
         let [allowed, limited, blocked, shadowed] = self.tally.sums();
         LimiterReport {
+            config: self.config.limits.first().cloned(),
             limits: self.limits.iter().map(Limit::report).collect(),
             keys: self.limits.iter().map(Limit::keys).sum(),
             blocked_keys: self.blocks.get().map_or(0, Blocks::len),

@@ -381,3 +381,29 @@ fn a_charge_never_lands_on_a_cell_that_has_become_another_keys() {
         assert!(cells.len() <= 16);
     }
 }
+
+/// What was published before it is seen by every step made after it, and by none that is still being applied without it.
+#[test]
+fn when_wait_for_readers_returns_every_update_that_was_running_has_ended() {
+    let (cells, rate) = (Cells::new(100), rate(10, YEAR, 10));
+    assert!(admits(&cells, 1, START, rate), "with a cell of its own it is charged under the lock that readers share");
+    let (begun, returned) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let step = || {
+                begun.store(1, Ordering::SeqCst);
+                for _ in 0..20_000_000 {
+                    std::hint::spin_loop();
+                    assert_eq!(returned.load(Ordering::SeqCst), 0, "this one is still running");
+                }
+                Charge { rate, cost: 1 }
+            };
+            cells.update(key(1), START, step).unwrap();
+        });
+        while begun.load(Ordering::SeqCst) == 0 {
+            std::hint::spin_loop();
+        }
+        cells.wait_for_readers();
+        returned.store(1, Ordering::SeqCst);
+    });
+}

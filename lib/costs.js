@@ -1,0 +1,38 @@
+// What a call to a limiter may cost. Owns the error for what is no cost, and which of several charges was wrong.
+// Never asked while all is well: native code reads costs by itself.
+'use strict'
+
+const { isKey, keyTrouble } = require('./keys.js')
+const { misuse, shown } = require('./misuse.js')
+const { details, TROUBLE, troubleOf } = require('./native.js')
+
+/** @typedef {{ kind: string, name: string }} Named */
+
+/** @param {unknown} cost */
+function isCost(cost) {
+  return typeof cost === 'number' && cost >>> 0 === cost
+}
+
+/**
+ * @param {Named} limiter
+ * @param {unknown} cost
+ */
+function costTrouble({ name }, cost) {
+  const rule = 'must be a whole number from 0 to 4,294,967,295'
+  const Base = typeof cost === 'number' ? RangeError : TypeError
+  return misuse('E_COST', `the cost of a call to the limiter "${name}" ${rule}; got ${shown(cost)}`, { Base })
+}
+
+/**
+ * What was wrong with charges that native code could not make.
+ * @param {readonly { limiter: Named, key: unknown, cost?: unknown }[]} charges
+ */
+function chargesTrouble(charges) {
+  const noKey = charges.find(({ key }) => !isKey(key))
+  if (details[7] === TROUBLE.KEY && noKey) return keyTrouble(noKey.limiter, noKey.key)
+  const noCost = charges.find(({ cost = 1 }) => !isCost(cost))
+  if (details[7] === TROUBLE.COST && noCost) return costTrouble(noCost.limiter, noCost.cost)
+  return troubleOf('limiter', charges.map(({ limiter }) => limiter.name).join('", "'))
+}
+
+module.exports = { isCost, costTrouble, chargesTrouble }

@@ -177,7 +177,7 @@ test('what are no lists of the same length are told', (t) => {
   assert.equal(limiter.peek('a').remaining, 3)
 })
 
-test('all of them are asked at one moment, whatever the clock does meanwhile', (t) => {
+test('64 keys are asked at one moment, whatever the clock does meanwhile', (t) => {
   let readings = 0
   const sp = spillway({ env: false, clock: () => MIDNIGHT + 60_000 * readings++ })
   t.after(() => sp.close())

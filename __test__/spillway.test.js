@@ -332,6 +332,7 @@ test('a snapshot has the shape index.d.ts declares, not a field more or less', a
   await handles[1].run(() => {})
   handles[3].set('a', 1)
   const snapshot = sp.snapshot()
+  assert.deepEqual(snapshot.limiters.several.config, configured(snapshot.limiters.several), 'of the first of them')
   assertShape(snapshot, 'Snapshot', shapes, 'snapshot')
   assert.deepEqual(JSON.parse(JSON.stringify(snapshot)), snapshot, 'plain data')
   assertShape(handles[3].stats(), 'CacheStats', shapes, 'stats')
@@ -387,6 +388,7 @@ test('a snapshot shows what was configured', (t) => {
       overflowed: 0,
     },
   ])
+  assert.deepEqual(limiters.l.config, configured(limiters.l))
   assert.deepEqual(breakers.b.config, {
     windowMs: 10_000,
     failureRate: 0.25,
@@ -423,7 +425,7 @@ test('the defaults are those index.d.ts names', (t) => {
   assert.equal(caches.small.config.maxValueBytes, 8192)
 })
 
-/** What a snapshot says the one limit of a limiter was opened with. */
+/** What a snapshot says the first limit of a limiter was opened with. */
 function configured({ limits: [{ keys: _keys, overflowed: _overflowed, provenance: _provenance, ...config }] }) {
   return config
 }

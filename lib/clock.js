@@ -63,6 +63,7 @@ function onClock(native, clock) {
     limiterUnblock: (id, key) => at.limiterUnblockAt(id, key, now(), clock.wall),
     limiterConsumeMany: (id, rows, ...keys) => at.limiterConsumeManyAt(id, rows, now(), clock.wall, ...keys),
     consumeAll: (...charges) => at.consumeAllAt(now(), clock.wall, ...charges),
+    consumeAllPriced: (...charges) => at.consumeAllPricedAt(now(), clock.wall, ...charges),
     breakerEnter: (id) => at.breakerEnterAt(id, now()),
     breakerExit: (id, generation, outcome = 0, tookMs = 0) => at.breakerExitAt(id, generation, outcome, tookMs, now()),
     cacheGet: (id, key) => at.cacheGetAt(id, key, now()),

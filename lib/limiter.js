@@ -106,7 +106,7 @@ class Limiter {
       throw misuse('E_UNSUPPORTED', `the limiter "${this.name}" ${rule}`)
     }
     const decision = /** @type {InstanceType<typeof Reservation>} */ (
-      this.#decision(ok, key, cost, undefined, undefined, details, 0, Reservation)
+      this.#decision(ok, key, cost, undefined, undefined, details, 0, true)
     )
     if (ok) decision.waitMs = details[6]
     return this.#told(decision, key)
@@ -198,9 +198,10 @@ class Limiter {
   static consumeAll(native, charges) {
     const ok = Limiter.#consumeAll(native, charges)
     if (ok === undefined) throw chargesTrouble(charges)
-    const spoke = charges[details[3] >> 9]
-    const made = ok ? charges.map(({ limiter, key, cost = 1 }) => ({ owner: limiter, key, cost })) : undefined
-    const { limiter, key, cost = 1 } = spoke
+    /** @type {import('./decision.js').Charge[]} */
+    const made = []
+    if (ok) for (const { limiter, key, cost = 1 } of charges) made.push({ owner: limiter, key, cost })
+    const { limiter, key, cost = 1 } = charges[details[3] >> 9]
     return limiter.#told(limiter.#decision(ok, key, cost, undefined, made), key)
   }
 
@@ -209,18 +210,17 @@ class Limiter {
    * @param {readonly { limiter: Limiter, key: string, cost?: number }[]} charges
    */
   static #consumeAll(native, charges) {
-    // A user and the organisation, mostly: written out, since a list of arguments has to be made first.
     if (charges.length === 2) {
       const [one, two] = charges
-      const [a, b] = [one.limiter.#id, two.limiter.#id]
-      const { cost = 1 } = one
-      const { cost: other = 1 } = two
-      return native.consumeAll(a, one.key, cost, b, two.key, other)
+      // One unit of a user's and of the organisation's, mostly: written out, since a list of arguments has to be made first.
+      if (one.cost === undefined && two.cost === undefined) {
+        return native.consumeAll(one.limiter.#id, one.key, two.limiter.#id, two.key)
+      }
     }
     /** @type {(number | string)[]} */
     const flat = []
     for (const { limiter, key, cost = 1 } of charges) flat.push(limiter.#id, key, cost)
-    return native.consumeAll(...flat)
+    return native.consumeAllPriced(...flat)
   }
 
   /**
@@ -300,28 +300,22 @@ class Limiter {
    * @param {import('./decision.js').Charge[] | undefined} made undefined for what was charged to this limiter alone, if anything
    * @param {Float64Array} left
    * @param {number} at
-   * @param {typeof Decision} Kind
+   * @param {boolean} reserved
    */
-  #decision(ok, key, cost, plan, made, left = details, at = 0, Kind = Decision) {
+  #decision(ok, key, cost, plan, made, left = details, at = 0, reserved = false) {
     const spoke = left[at + 3]
-    const shape = this.#shapes[(spoke >> 3) & 63]
+    const { limit, name } = this.#shapes[(spoke >> 3) & 63]
     const shadowed = (spoke & SHADOWED) !== 0
     const charges = ok
       ? new Charges(left[at + 4], left[at + 5], shadowed, plan, made ?? [{ owner: this, key, cost }])
       : null
-    const decision = new Kind(
-      ok,
-      REASONS[spoke & 3],
-      plan?.limit ?? shape.limit,
-      left[at] | 0,
-      cost,
-      left[at + 1],
-      left[at + 2],
-      shape.name,
-      charges,
-      key,
-      0,
-    )
+    const reason = REASONS[spoke & 3]
+    const units = plan?.limit ?? limit
+    const [remaining, retryAfterMs, resetMs] = [left[at] | 0, left[at + 1], left[at + 2]]
+    // Not one `new` for both: what is made most often is then made by the short way.
+    const decision = reserved
+      ? new Reservation(ok, reason, units, remaining, cost, retryAfterMs, resetMs, name, charges, key, 0)
+      : new Decision(ok, reason, units, remaining, cost, retryAfterMs, resetMs, name, charges, key, 0)
     // Not declared with the others: it would cost every decision that has none.
     return shadowed ? Object.assign(decision, { shadowed: /** @type {const} */ (true) }) : decision
   }

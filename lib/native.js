@@ -21,6 +21,7 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number, key: unknown) => boolean | undefined} limiterUnblock
  * @property {(id: number, rows: Float64Array, ...keys: readonly string[]) => boolean | undefined} limiterConsumeMany
  * @property {(...charges: (number | string)[]) => boolean | undefined} consumeAll
+ * @property {(...charges: (number | string)[]) => boolean | undefined} consumeAllPriced
  * @property {(id: number) => number | undefined} breakerEnter
  * @property {(id: number, generation: number, outcome?: number, tookMs?: number) => boolean | undefined} breakerExit
  * @property {(id: number) => number | undefined} breakerState

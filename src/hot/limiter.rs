@@ -273,23 +273,24 @@ unsafe extern "C" fn consume_many<const MANUAL: bool>(
     })
 }
 
-/// `consumeAll([nowMs, wallMs,] id, key, cost, id, key, cost, …)` → ok. Up to eight charges, all of limiters on one clock. Left:
-/// what `decided` leaves, with both dates.
-unsafe extern "C" fn consume_together<const MANUAL: bool>(
+/// `consumeAll([nowMs, wallMs,] id, key, id, key, …)` → ok, for one unit each; `consumeAllPriced([nowMs, wallMs,] id, key, cost,
+/// …)`. Up to eight charges, all of limiters on one clock. Left: what `decided` leaves.
+unsafe extern "C" fn consume_together<const MANUAL: bool, const PRICED: bool>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
     enter::<{ 2 + 3 * CHARGES }>(env, info, |call| {
         let handles = call.environment.handles.borrow();
-        let mut asks: SmallVec<[Ask<'_>; 4]> = SmallVec::new();
+        let mut asks: SmallVec<[Ask<'_>; 2]> = SmallVec::new();
         let mut reads = Reads::default();
         let mut origin = Moment::default();
-        // Node fills what is missing with undefined, so the count is what was given.
-        for first in (if MANUAL { 2 } else { 0 }..call.count).step_by(3) {
-            let open = handles.get(call.id(first)?).ok_or(Trouble::Disposed)?;
+        let first = if MANUAL { 2 } else { 0 };
+        for at in (first..call.count).step_by(if PRICED { 3 } else { 2 }) {
+            let open = handles.get(call.id(at)?).ok_or(Trouble::Disposed)?;
             let (handle, dated_from) = live(&open.handle)?;
-            let (key, _) = call.key(first + 1)?;
-            asks.push(Ask { handle, key, cost: call.cost(first + 2)?, plan: None });
+            let (key, _) = call.key(at + 1)?;
+            let cost = if PRICED { call.cost(at + 2)? } else { 1 };
+            asks.push(Ask { handle, key, cost, plan: None });
             let needs = handle.limiter().reads();
             reads = Reads { mono: reads.mono || needs.mono, wall: reads.wall || needs.wall };
             origin = dated_from;
@@ -321,6 +322,8 @@ pub(super) const CALLBACKS: &[(&str, Callback)] = &[
     ("limiterUnblockAt", unblock::<true>),
     ("limiterConsumeMany", consume_many::<false>),
     ("limiterConsumeManyAt", consume_many::<true>),
-    ("consumeAll", consume_together::<false>),
-    ("consumeAllAt", consume_together::<true>),
+    ("consumeAll", consume_together::<false, false>),
+    ("consumeAllAt", consume_together::<true, false>),
+    ("consumeAllPriced", consume_together::<false, true>),
+    ("consumeAllPricedAt", consume_together::<true, true>),
 ];

@@ -52,6 +52,11 @@ impl<'a> Counting<'a> {
         Counting { limit, rule, cells }
     }
 
+    /// Whether it counts without denying.
+    pub(super) fn is_shadow(&self) -> bool {
+        self.limit.is_shadow()
+    }
+
     /// Charge; or, with patience and a token bucket, reserve.
     #[inline]
     pub fn charge(&self, key: Fingerprint, cost: u32, patience: Option<Nanos>, now: Moment) -> Option<Verdict> {

@@ -67,7 +67,6 @@ impl Reason {
 
 /// One limit that an ask concerns.
 struct Part<'a> {
-    limit: &'a Limit,
     counting: Counting<'a>,
     key: Fingerprint,
     cost: u32,
@@ -79,7 +78,6 @@ impl<'a> Ask<'a> {
     fn parts(&self, index: usize) -> impl Iterator<Item = Part<'a>> {
         let Ask { handle, key, cost, plan } = *self;
         handle.limiter().limits().iter().enumerate().map(move |(which, limit)| Part {
-            limit,
             counting: limit.counting(plan),
             key,
             cost,
@@ -149,10 +147,10 @@ pub(super) fn peek(ask: Ask<'_>, now: Moment) -> Option<Decision> {
         return Some(blocked);
     }
     let mut bench = Bench::default();
-    for Part { limit, counting, key, cost, place } in ask.parts(0) {
+    for Part { counting, key, cost, place } in ask.parts(0) {
         let asked = counting.look(key, cost, None, now)?;
         let held = counting.look(key, 0, None, now)?;
-        bench.note(place, limit.is_shadow(), Verdict { remaining: held.remaining, reset: held.reset, ..asked });
+        bench.note(place, counting.is_shadow(), Verdict { remaining: held.remaining, reset: held.reset, ..asked });
     }
     bench.decision()
 }
@@ -160,8 +158,8 @@ pub(super) fn peek(ask: Ask<'_>, now: Moment) -> Option<Decision> {
 /// Give back a charge made at `charged_at`. Where a limit in shadow had denied it, no such limit gets anything: which of them was
 /// charged is not known.
 pub(super) fn refund(ask: Ask<'_>, shadowed: bool, charged_at: Moment, now: Moment) {
-    for Part { limit, counting, key, cost, .. } in ask.parts(0) {
-        if !(shadowed && limit.is_shadow()) {
+    for Part { counting, key, cost, .. } in ask.parts(0) {
+        if !(shadowed && counting.is_shadow()) {
             counting.refund(key, cost, charged_at, now);
         }
     }
@@ -196,15 +194,15 @@ pub(super) fn take(asks: &[Ask<'_>], patience: Option<Nanos>, now: Moment) -> Op
     let mut bench = Bench::default();
     let mut taken: SmallVec<[(Part<'_>, Taken); 4]> = SmallVec::new();
     for part in asks.iter().enumerate().flat_map(|(index, ask)| ask.parts(index)) {
-        let Part { limit, counting, key, cost, place } = part;
+        let Part { counting, key, cost, place } = part;
         if bench.denies.is_some() {
             // Once one has denied, the others are only asked how long they would.
-            bench.note(place, limit.is_shadow(), counting.look(key, cost, patience, now)?);
+            bench.note(place, counting.is_shadow(), counting.look(key, cost, patience, now)?);
             continue;
         }
         let before = counting.before(key);
         let verdict = counting.charge(key, cost, patience, now)?;
-        bench.note(place, limit.is_shadow(), verdict);
+        bench.note(place, counting.is_shadow(), verdict);
         if verdict.answer == Answer::Allowed {
             taken.push((part, counting.taken(before, &verdict, now)));
         } else if bench.denies.is_some() {

@@ -299,6 +299,9 @@ fn only_buckets_take_reservations() {
     let patience = HOUR;
     assert!(handle([fixed(10, HOUR_MS)]).reserve(key(1), 1, patience, at(TODAY)).is_none());
     assert!(handle([bucket(10, HOUR_MS, 10), sliding(10, HOUR_MS)]).reserve(key(1), 1, patience, at(TODAY)).is_none());
+    let mixed = handle([bucket(10, HOUR_MS, 10), sliding(10, HOUR_MS)]);
+    assert!(!mixed.limiter().is_reservable() && mixed.reserve(key(1), 1, patience, at(TODAY)).is_none());
+    assert_eq!(mixed.peek(key(1), 0, None, at(TODAY)).unwrap().verdict.reset, 0, "and nothing was charged");
     let handle = handle([bucket(10, HOUR_MS, 10), bucket(20, HOUR_MS, 10)]);
     assert!(handle.limiter().is_reservable());
     // However patient: neither the charge nor the look after it passes what a word can hold.

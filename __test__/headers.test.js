@@ -8,7 +8,7 @@ const { IncomingMessage, ServerResponse } = require('node:http')
 const path = require('node:path')
 const { test } = require('node:test')
 const { spillway } = require('spillway')
-const { fieldsOf } = require('../adapters/ratelimit-fields.js')
+const { fieldsOf } = require('../adapters/http/ratelimit-fields.js')
 const { limit } = require('spillway/express')
 const { listOf } = require('./structured.js')
 

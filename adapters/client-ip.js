@@ -4,11 +4,11 @@
 
 const { addressText, clip, emptyGroups, parseAddress } = require('../lib/addresses.js')
 const { readAddress } = require('../lib/notations.js')
-const { NO_HOP } = require('./hops.js')
-const { IpList, ipList } = require('./ip-list.js')
-const { trustOf } = require('./trust.js')
+const { NO_HOP } = require('./address/hops.js')
+const { IpList, ipList } = require('./address/ip-list.js')
+const { trustOf } = require('./address/trust.js')
 
-/** @typedef {import('./trust.js').Trust} Trust */
+/** @typedef {import('./address/trust.js').Trust} Trust */
 
 /** In the place of an address, and never one: all who come without share what it may have. */
 const UNKNOWN = 'unknown'

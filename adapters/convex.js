@@ -4,15 +4,15 @@
 
 const { misuse, shown } = require('../lib/misuse.js')
 const { Options, DAY } = require('../lib/options.js')
-const { CallLimit, CALL_OPTIONS, keyOf } = require('./call-limit.js')
-const { errorClassOf, isRateLimitError } = require('./convex-error.js')
-const { checkRateLimit, rateLimit } = require('./convex-rate-limit.js')
-const { GuardedHandler } = require('./guarded-handler.js')
+const { CallLimit, CALL_OPTIONS, keyOf } = require('./http/call-limit.js')
+const { errorClassOf, isRateLimitError } = require('./convex/convex-error.js')
+const { checkRateLimit, rateLimit } = require('./convex/convex-rate-limit.js')
+const { GuardedHandler } = require('./convex/guarded-handler.js')
 
 /**
- * @typedef {import('./guarded-handler.js').Handler} Handler
- * @typedef {import('./guarded-handler.js').Kept} Kept
- * @typedef {import('./guarded-handler.js').Runner} Runner
+ * @typedef {import('./convex/guarded-handler.js').Handler} Handler
+ * @typedef {import('./convex/guarded-handler.js').Kept} Kept
+ * @typedef {import('./convex/guarded-handler.js').Runner} Runner
  * @typedef {InstanceType<typeof Options>} Given
  */
 
@@ -66,7 +66,7 @@ function guarded(handler, given) {
 /**
  * @param {string} caller
  * @param {Handler} handler
- * @param {import('./guarded-handler.js').Guards} guards
+ * @param {import('./convex/guarded-handler.js').Guards} guards
  */
 function wrapped(caller, handler, guards) {
   if (typeof handler !== 'function') {

@@ -2,10 +2,10 @@
 // Never imports @types/express: structural types fit Express 4 and 5, Connect and plain node:http.
 
 import type { Decision, Limiter, Mode, RefusalInfo } from '../index.js'
-import type { Terms, TogetherOptions } from './terms.js'
+import type { Terms, TogetherOptions } from './http/terms.js'
 import type { Together } from './together.js'
 
-export type { End, HeaderFormat } from './terms.js'
+export type { End, HeaderFormat } from './http/terms.js'
 
 /** What `key` and the others may look at where the framework's own request type is not known from the context. */
 export interface RequestLike {

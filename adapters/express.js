@@ -3,22 +3,22 @@
 'use strict'
 
 const { Refusal, isRefusal } = require('../lib/refusals.js')
-const { isPromise } = require('./answers.js')
-const { charge } = require('./charge.js')
-const { onEnd } = require('./ended.js')
-const { termsOf } = require('./limit-options.js')
-const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./problem.js')
-const { retryAfterSeconds } = require('./ratelimit-fields.js')
-const { sheddingOf } = require('./shedding.js')
+const { isPromise } = require('./http/answers.js')
+const { charge } = require('./http/charge.js')
+const { onEnd } = require('./http/ended.js')
+const { termsOf } = require('./http/limit-options.js')
+const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./http/problem.js')
+const { retryAfterSeconds } = require('./http/ratelimit-fields.js')
+const { sheddingOf } = require('./http/shedding.js')
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
  * @typedef {import('node:http').ServerResponse} Response
  * @typedef {(error?: unknown) => void} Next
- * @typedef {import('./charge.js').Charged} Charged
+ * @typedef {import('./http/charge.js').Charged} Charged
  */
 
-/** @type {import('./ratelimit-fields.js').Sink<Response>} */
+/** @type {import('./http/ratelimit-fields.js').Sink<Response>} */
 const SINK = {
   get: (res, name) => res.getHeader(name),
   set: (res, name, value) => res.setHeader(name, value),
@@ -29,7 +29,7 @@ const addressOf = (/** @type {any} */ req) => req.ip ?? req.socket?.remoteAddres
 
 /**
  * Middleware that charges each request to `limiter` and answers 429 by itself when it is over.
- * @param {import('./limit-options.js').Limiter} limiter
+ * @param {import('./http/limit-options.js').Limiter} limiter
  * @param {unknown} options
  */
 function limit(limiter, options) {
@@ -72,7 +72,7 @@ function limit(limiter, options) {
 
 /**
  * Middleware that answers 503 by itself while `guard` sheds load.
- * @param {import('./shedding.js').Guard} guard
+ * @param {import('./http/shedding.js').Guard} guard
  * @param {unknown} [options]
  */
 function shed(guard, options) {
@@ -110,7 +110,10 @@ function refuse(
   else send(problemOf(refusal), res)
 }
 
-function send(/** @type {import('./problem.js').Problem} */ { status, fields, body }, /** @type {Response} */ res) {
+function send(
+  /** @type {import('./http/problem.js').Problem} */ { status, fields, body },
+  /** @type {Response} */ res,
+) {
   for (const name of OF_THE_UNSENT_BODY) res.removeHeader(name)
   for (const [name, value] of fields) res.setHeader(name, value)
   // Node does not work the length out again once that header was taken away.

@@ -3,15 +3,15 @@
 'use strict'
 
 const { misuse, shown } = require('../lib/misuse.js')
-const { Together } = require('./all-or-none.js')
-const { hookOf, limit, refusals, shed } = require('./fastify-hooks.js')
-const { OF_EACH } = require('./limit-options.js')
+const { Together } = require('./http/all-or-none.js')
+const { hookOf, limit, refusals, shed } = require('./http/fastify-hooks.js')
+const { OF_EACH } = require('./http/limit-options.js')
 
 /**
- * @typedef {import('./fastify-hooks.js').Request} Request
- * @typedef {import('./fastify-hooks.js').Reply} Reply
- * @typedef {import('./fastify-hooks.js').Done} Done
- * @typedef {import('./fastify-hooks.js').Hook} Hook
+ * @typedef {import('./http/fastify-hooks.js').Request} Request
+ * @typedef {import('./http/fastify-hooks.js').Reply} Reply
+ * @typedef {import('./http/fastify-hooks.js').Done} Done
+ * @typedef {import('./http/fastify-hooks.js').Hook} Hook
  */
 
 /** Where in a request's life a limit may be asked: before its body is read, or after. */

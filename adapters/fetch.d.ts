@@ -2,10 +2,10 @@
 // Never names a framework: Request and Response are the Web's, from lib.dom or @types/node.
 
 import type { Decision, Limiter, Mode, RefusalInfo } from '../index.js'
-import type { Terms, TogetherOptions } from './terms.js'
+import type { Terms, TogetherOptions } from './http/terms.js'
 import type { Together } from './together.js'
 
-export type { End, HeaderFormat } from './terms.js'
+export type { End, HeaderFormat } from './http/terms.js'
 
 /** A handler as Next, Bun and Deno know it; `Rest` is what they pass after the request. */
 export type WebHandler<Req extends Request = Request, Rest extends unknown[] = unknown[]> = (

@@ -4,22 +4,22 @@
 
 const { misuse, shown } = require('../lib/misuse.js')
 const { Refusal, isRefusal } = require('../lib/refusals.js')
-const { charge } = require('./charge.js')
-const { termsOf } = require('./limit-options.js')
-const { FORBIDDEN, problemOf } = require('./problem.js')
-const { problemResponse, told, watched, withRetryAfter } = require('./response.js')
-const { sheddingOf } = require('./shedding.js')
+const { charge } = require('./http/charge.js')
+const { termsOf } = require('./http/limit-options.js')
+const { FORBIDDEN, problemOf } = require('./http/problem.js')
+const { problemResponse, told, watched, withRetryAfter } = require('./http/response.js')
+const { sheddingOf } = require('./http/shedding.js')
 
 /**
  * @typedef {(request: Request, ...rest: any[]) => Response | Promise<Response>} Handler
- * @typedef {import('./limit-options.js').Terms} Terms
- * @typedef {import('./charge.js').Charged} Charged
+ * @typedef {import('./http/limit-options.js').Terms} Terms
+ * @typedef {import('./http/charge.js').Charged} Charged
  */
 
 /**
  * Charges each request to `limiter` before `handler` sees it, and answers refusals, its own and those of the handler.
  * @param {Handler} handler
- * @param {import('./limit-options.js').Limiter} limiter
+ * @param {import('./http/limit-options.js').Limiter} limiter
  * @param {unknown} options
  */
 function limited(handler, limiter, options) {
@@ -46,7 +46,7 @@ function limited(handler, limiter, options) {
 /**
  * Answers 503 while `guard` sheds load, without calling the handler.
  * @param {Handler} handler
- * @param {import('./shedding.js').Guard} guard
+ * @param {import('./http/shedding.js').Guard} guard
  * @param {unknown} [options]
  */
 function shedding(handler, guard, options) {

@@ -2,10 +2,10 @@
 // Never imports Hono: structural types fit its context.
 
 import type { Decision, Limiter, Mode, RefusalInfo } from '../index.js'
-import type { Terms, TogetherOptions } from './terms.js'
+import type { Terms, TogetherOptions } from './http/terms.js'
 import type { Together } from './together.js'
 
-export type { End, HeaderFormat } from './terms.js'
+export type { End, HeaderFormat } from './http/terms.js'
 
 /** The part of Hono's context that is used, and what `key` may look at where its own type is not known from the context. */
 export interface ContextLike {

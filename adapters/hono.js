@@ -4,11 +4,11 @@
 
 const { misuse, shown } = require('../lib/misuse.js')
 const { Refusal, isRefusal } = require('../lib/refusals.js')
-const { charge } = require('./charge.js')
-const { termsOf } = require('./limit-options.js')
-const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./problem.js')
-const { told, watched, withRetryAfter } = require('./response.js')
-const { sheddingOf } = require('./shedding.js')
+const { charge } = require('./http/charge.js')
+const { termsOf } = require('./http/limit-options.js')
+const { FORBIDDEN, OF_THE_UNSENT_BODY, problemOf } = require('./http/problem.js')
+const { told, watched, withRetryAfter } = require('./http/response.js')
+const { sheddingOf } = require('./http/shedding.js')
 
 /**
  * @typedef {any} Context Hono's
@@ -17,7 +17,7 @@ const { sheddingOf } = require('./shedding.js')
 
 /**
  * Middleware that charges each request to `limiter` and answers 429 by itself when it is over.
- * @param {import('./limit-options.js').Limiter} limiter
+ * @param {import('./http/limit-options.js').Limiter} limiter
  * @param {unknown} options
  */
 function limit(limiter, options) {
@@ -59,7 +59,7 @@ function limit(limiter, options) {
 
 /**
  * Middleware that answers 503 by itself while `guard` sheds load.
- * @param {import('./shedding.js').Guard} guard
+ * @param {import('./http/shedding.js').Guard} guard
  * @param {unknown} [options]
  */
 function shed(guard, options) {
@@ -88,7 +88,7 @@ function refusals(otherwise) {
 }
 
 /** Through the context, so that what other middleware said of every answer, as CORS is, is said of this one too. @returns {Response} */
-function answer(/** @type {Context} */ c, /** @type {import('./problem.js').Problem} */ { status, fields, body }) {
+function answer(/** @type {Context} */ c, /** @type {import('./http/problem.js').Problem} */ { status, fields, body }) {
   // Hono lets what was said before win over what a response says.
   for (const name of OF_THE_UNSENT_BODY) c.header(name, undefined)
   for (const [name] of fields) c.header(name, undefined)

@@ -5,13 +5,13 @@
 const { misuse, shown } = require('../lib/misuse.js')
 const { Options } = require('../lib/options.js')
 const { isRefusal } = require('../lib/refusals.js')
-const { CallLimit, CALL_OPTIONS } = require('./call-limit.js')
+const { CallLimit, CALL_OPTIONS } = require('./http/call-limit.js')
 const { limited, refusals, shedding } = require('./fetch.js')
 
 /**
  * @typedef {(...args: any[]) => any} Action
  * @typedef {import('../index').Refusal} Refusal
- * @typedef {import('./charge.js').Limiter} Limiter
+ * @typedef {import('./http/charge.js').Limiter} Limiter
  */
 
 /** What a client is told, by status: in production Next hides the message of whatever an action throws. */

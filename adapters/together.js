@@ -2,6 +2,6 @@
 // Never needs the native binding, Node's http or a global at import, so it loads in edge and browser bundles too.
 'use strict'
 
-const { together } = require('./all-or-none.js')
+const { together } = require('./http/all-or-none.js')
 
 module.exports = { together }

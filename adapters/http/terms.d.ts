@@ -1,7 +1,7 @@
 // Owns the options that the limits of all adapters have in common. `Args` is what a function of the request is called with.
 // Never names a framework.
 
-import type { LimitOverride } from '../index.js'
+import type { LimitOverride } from '../../index.js'
 
 /**
  * - `'draft-11'`: `RateLimit-Policy` and `RateLimit` as structured fields (draft-ietf-httpapi-ratelimit-headers-11)

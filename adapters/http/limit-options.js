@@ -2,7 +2,7 @@
 // Never charges anything.
 'use strict'
 
-const { misuse, shown } = require('../lib/misuse.js')
+const { misuse, shown } = require('../../lib/misuse.js')
 const { Together } = require('./all-or-none.js')
 const { listsOf } = require('./lists.js')
 const { refundOf } = require('./outcome.js')
@@ -10,7 +10,7 @@ const { fieldsOf } = require('./ratelimit-fields.js')
 
 /**
  * @typedef {(...args: any[]) => any} Asked a function of the request and of what the framework hands on beside it
- * @typedef {import('../index').Limiter<import('../index').Mode>} Limiter
+ * @typedef {import('../../index').Limiter<import('../../index').Mode>} Limiter
  *
  * @typedef {object} Terms
  * @property {string} caller as it stands in messages

@@ -5,7 +5,7 @@
 const { retryAfterSeconds } = require('./ratelimit-fields.js')
 
 /**
- * @typedef {import('../index').Refusal} Refusal
+ * @typedef {import('../../index').Refusal} Refusal
  * @typedef {{ status: number, fields: [name: string, value: string][], body: string }} Problem
  */
 

@@ -2,13 +2,13 @@
 // Never decides: that is consumeAll of their spillway.
 'use strict'
 
-const { misuse, shown } = require('../lib/misuse.js')
+const { misuse, shown } = require('../../lib/misuse.js')
 const { isPromise } = require('./answers.js')
 
 /**
  * @typedef {(...args: any[]) => any} Asked
- * @typedef {import('../index').LimiterCharge} LimiterCharge
- * @typedef {import('../index').Limiter<import('../index').Mode>} Limiter
+ * @typedef {import('../../index').LimiterCharge} LimiterCharge
+ * @typedef {import('../../index').Limiter<import('../../index').Mode>} Limiter
  * @typedef {{ consumeAll(charges: readonly LimiterCharge[]): any }} Bound
  * @typedef {{ limiter: Limiter, key: Asked, cost?: number | Asked }} Part
  */
@@ -57,7 +57,7 @@ class Together {
 
   /**
    * @param {LimiterCharge[]} charges
-   * @param {import('../index').Decision} decision
+   * @param {import('../../index').Decision} decision
    */
   refund(charges, decision) {
     const done = charges.map(({ limiter, key }) => limiter.refund(key, decision))

@@ -2,13 +2,13 @@
 // Never measures load: that is the guard's.
 'use strict'
 
-const { misuse, shown } = require('../lib/misuse.js')
-const { Refusal } = require('../lib/refusals.js')
+const { misuse, shown } = require('../../lib/misuse.js')
+const { Refusal } = require('../../lib/refusals.js')
 const { problemOf } = require('./problem.js')
 
 /**
- * @typedef {{ admit(priority?: any): import('../index').RefusalInfo | null }} Guard
- * @typedef {{ refusal: import('../index').Refusal, problem: import('./problem.js').Problem }} Shed
+ * @typedef {{ admit(priority?: any): import('../../index').RefusalInfo | null }} Guard
+ * @typedef {{ refusal: import('../../index').Refusal, problem: import('./problem.js').Problem }} Shed
  */
 
 /**
@@ -32,7 +32,7 @@ function sheddingOf(caller, guard, options) {
   if (unknown !== undefined) {
     throw misuse('E_OPTION', `${caller} has no option ${shown(unknown)}; it has priority`, { option: unknown })
   }
-  /** @type {import('../index').RefusalInfo | undefined} */
+  /** @type {import('../../index').RefusalInfo | undefined} */
   let last
   /** @type {Shed | undefined} */
   let shed

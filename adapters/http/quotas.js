@@ -2,11 +2,11 @@
 // Never writes a field: how a quota is told is each format's own.
 'use strict'
 
-const { milliseconds } = require('../lib/durations.js')
+const { milliseconds } = require('../../lib/durations.js')
 
 /**
- * @typedef {import('../index').Decision} Decision
- * @typedef {import('../index').LimitOverride} Override
+ * @typedef {import('../../index').Decision} Decision
+ * @typedef {import('../../index').LimitOverride} Override
  * @typedef {{ name: string, limit: number, windowMs: number, burst: number, algorithm?: string, shadow?: boolean }} LimitInfo
  * @typedef {LimitInfo & { limits?: readonly LimitInfo[] }} Limits
  */

@@ -2,13 +2,13 @@
 // Never requires the convex package: Convex bundles it into the functions, so beside an external package it may not be there.
 'use strict'
 
-const { isRefusal } = require('../lib/refusals.js')
-const { misuse, shown } = require('../lib/misuse.js')
+const { isRefusal } = require('../../lib/refusals.js')
+const { misuse, shown } = require('../../lib/misuse.js')
 
 /** How Convex itself tells its errors from others, since each bundle has a class of its own. */
 const BRAND = Symbol.for('ConvexError')
 
-/** @typedef {import('../index').Refusal} Refusal */
+/** @typedef {import('../../index').Refusal} Refusal */
 /** @typedef {new (data: any) => Error} ErrorClass */
 
 /** Stands in for the ConvexError of convex/values: the same name, brand and data. */

@@ -2,7 +2,7 @@
 // Never touches a request or a response itself: a sink says how a framework reads and writes header fields.
 'use strict'
 
-const { misuse, shown } = require('../lib/misuse.js')
+const { misuse, shown } = require('../../lib/misuse.js')
 const { CombinedFields } = require('./combined-fields.js')
 const { LegacyFields } = require('./legacy-fields.js')
 const { StructuredFields } = require('./structured-fields.js')
@@ -20,7 +20,7 @@ const { StructuredFields } = require('./structured-fields.js')
  *   tell<T>(
  *     sink: Sink<T>,
  *     target: T,
- *     decision: import('../index').Decision,
+ *     decision: import('../../index').Decision,
  *     override?: import('./charge.js').Override,
  *   ): void
  * }} Fields

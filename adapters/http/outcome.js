@@ -2,11 +2,11 @@
 // Never throws where an answer ends, and never gives back what was not charged.
 'use strict'
 
-const { misuse, shown } = require('../lib/misuse.js')
+const { misuse, shown } = require('../../lib/misuse.js')
 
 /**
- * @typedef {import('../index').Decision} Decision
- * @typedef {import('../index').Limiter<import('../index').Mode>} Limiter
+ * @typedef {import('../../index').Decision} Decision
+ * @typedef {import('../../index').Limiter<import('../../index').Mode>} Limiter
  * @typedef {{ readonly status: number, readonly aborted: boolean }} End `aborted`: the answer did not reach its end
  * @typedef {(end: End) => boolean} RefundRule
  */

@@ -2,8 +2,8 @@
 // Never limits: whoever stands on no list is charged like everybody.
 'use strict'
 
-const { misuse, shown } = require('../lib/misuse.js')
-const { ipList } = require('./ip-list.js')
+const { misuse, shown } = require('../../lib/misuse.js')
+const { ipList } = require('../address/ip-list.js')
 
 /**
  * @typedef {(...args: any[]) => any} Asked

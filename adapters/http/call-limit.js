@@ -2,15 +2,15 @@
 // Never answers a denial: what "no" looks like there is the adapter's.
 'use strict'
 
-const { misuse, shown } = require('../lib/misuse.js')
-const { Refusal } = require('../lib/refusals.js')
+const { misuse, shown } = require('../../lib/misuse.js')
+const { Refusal } = require('../../lib/refusals.js')
 const { Outcome } = require('./outcome.js')
 
 /**
  * @typedef {(...args: any[]) => any} Asked a function of the arguments of the call
  * @typedef {{ ok: true, value: unknown } | { ok: false, error: unknown }} Settled
- * @typedef {import('../index').Limiter<import('../index').Mode>} Limiter
- * @typedef {InstanceType<typeof import('../lib/options.js').Options>} Options
+ * @typedef {import('../../index').Limiter<import('../../index').Mode>} Limiter
+ * @typedef {InstanceType<typeof import('../../lib/options.js').Options>} Options
  */
 
 /** What a limit of calls can be given. An adapter that has no way to say how a call ended leaves `refund` out. */

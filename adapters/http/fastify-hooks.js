@@ -2,8 +2,8 @@
 // Never keeps state of its own, and never turns an error that is not a refusal into an answer.
 'use strict'
 
-const { misuse, shown } = require('../lib/misuse.js')
-const { Refusal, isRefusal } = require('../lib/refusals.js')
+const { misuse, shown } = require('../../lib/misuse.js')
+const { Refusal, isRefusal } = require('../../lib/refusals.js')
 const { isPromise } = require('./answers.js')
 const { charge } = require('./charge.js')
 const { onEnd } = require('./ended.js')

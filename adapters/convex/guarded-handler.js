@@ -2,22 +2,22 @@
 // Never decides: whether a call goes on is up to what stands around the handler.
 'use strict'
 
-const { CallContext } = require('../lib/call.js')
+const { CallContext } = require('../../lib/call.js')
 const { convexErrorOf, ownCopy } = require('./convex-error.js')
 
 /**
  * @typedef {(ctx: any, args: any, call: HandlerCall) => any} Handler
- * @typedef {import('../index').LoadContext} LoadContext
+ * @typedef {import('../../index').LoadContext} LoadContext
  * @typedef {{ readonly signal: AbortSignal }} Call
  * @typedef {{ run(fn: (call: Call) => any, options?: { signal?: AbortSignal, key?: string }): Promise<any> }} Runner
  *
  * @typedef {object} Kept
- * @property {import('../index').Cache<any, import('../index').Mode>} cache
+ * @property {import('../../index').Cache<any, import('../../index').Mode>} cache
  * @property {(...args: any[]) => any} keyOf
  * @property {{ ttl: number } | undefined} ttl
  *
  * @typedef {object} Guards what stands around a handler, the first outermost
- * @property {InstanceType<typeof import('./call-limit.js').CallLimit>} [limit]
+ * @property {InstanceType<typeof import('../http/call-limit.js').CallLimit>} [limit]
  * @property {Kept} [kept]
  * @property {readonly Runner[]} [runners]
  * @property {import('./convex-error.js').ErrorClass} [ConvexError]
@@ -34,7 +34,7 @@ class HandlerCall {
   constructor(call, load) {
     this.#call = call
     // A function of its own: handlers take their parameters apart.
-    this.ttl = (/** @type {import('../index').Duration} */ duration) => load?.ttl(duration)
+    this.ttl = (/** @type {import('../../index').Duration} */ duration) => load?.ttl(duration)
   }
 
   get signal() {

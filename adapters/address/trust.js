@@ -2,8 +2,8 @@
 // Never looks at a request.
 'use strict'
 
-const { misuse, shown } = require('../lib/misuse.js')
-const { Options } = require('../lib/options.js')
+const { misuse, shown } = require('../../lib/misuse.js')
+const { Options } = require('../../lib/options.js')
 const { forwarded, forwardedFor, single } = require('./hops.js')
 const { IpList, ipList } = require('./ip-list.js')
 

@@ -2,13 +2,13 @@
 // Never keeps anything in a deployment's database: the limiter is the one of this process.
 'use strict'
 
-const { Refusal } = require('../lib/refusals.js')
-const { Options, DAY } = require('../lib/options.js')
+const { Refusal } = require('../../lib/refusals.js')
+const { Options, DAY } = require('../../lib/options.js')
 const { convexErrorOf, errorClassOf } = require('./convex-error.js')
 
 /**
- * @typedef {import('../index').Limiter<import('../index').Mode>} Limiter
- * @typedef {{ count: number, maxWait: number | undefined, refuse: ((refusal: import('../index').Refusal) => unknown) | undefined }} Terms
+ * @typedef {import('../../index').Limiter<import('../../index').Mode>} Limiter
+ * @typedef {{ count: number, maxWait: number | undefined, refuse: ((refusal: import('../../index').Refusal) => unknown) | undefined }} Terms
  */
 
 /**
@@ -45,7 +45,7 @@ function termsOf(caller, given, known) {
   const options = new Options(caller, given, [...known, 'ConvexError'])
   const ConvexError = errorClassOf(caller, options.get('ConvexError'))
   const count = /** @type {number} */ (options.get('count') ?? 1)
-  const refuse = (/** @type {import('../index').Refusal} */ refusal) => convexErrorOf(refusal, ConvexError)
+  const refuse = (/** @type {import('../../index').Refusal} */ refusal) => convexErrorOf(refusal, ConvexError)
   return { count, maxWait: maxWaitOf(options), refuse: options.flag('throws') ? refuse : undefined }
 }
 
@@ -60,7 +60,7 @@ function maxWaitOf(options) {
 }
 
 /**
- * @param {import('../index').Decision & { waitMs?: number }} decision
+ * @param {import('../../index').Decision & { waitMs?: number }} decision
  * @param {Terms['refuse']} refuse
  */
 function answer(decision, refuse) {

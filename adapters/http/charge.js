@@ -2,15 +2,15 @@
 // Never writes an answer: that is the adapter's work.
 'use strict'
 
-const { misuse, shown } = require('../lib/misuse.js')
+const { misuse, shown } = require('../../lib/misuse.js')
 const { isPromise } = require('./answers.js')
 const { Outcome } = require('./outcome.js')
 
 /**
  * @typedef {import('./limit-options.js').Terms} Terms
- * @typedef {import('../index').Limiter<import('../index').Mode>} Limiter
- * @typedef {import('../index').Decision} Decision
- * @typedef {import('../index').LimitOverride} Override
+ * @typedef {import('../../index').Limiter<import('../../index').Mode>} Limiter
+ * @typedef {import('../../index').Decision} Decision
+ * @typedef {import('../../index').LimitOverride} Override
  */
 
 /** @type {readonly unknown[]} */

@@ -12,7 +12,11 @@ const { spillway, Refusal } = require('../index.js')
 
 const ROOT = path.join(__dirname, '..')
 const read = (...names) => fs.readFileSync(path.join(ROOT, ...names), 'utf8')
-const filesIn = (folder) => fs.readdirSync(path.join(ROOT, folder)).map((name) => path.join(folder, name))
+const filesIn = (folder) =>
+  fs
+    .readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.[jt]s$/.test(name))
+    .map((name) => path.join(folder, name))
 
 const PAGE = read('docs', 'errors.md')
 

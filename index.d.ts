@@ -593,7 +593,15 @@ export interface LoopReport {
 }
 export interface LimiterSnapshot {
   /** Of the first limit, as a limiter's own `limit`, `windowMs` and `burst` are. */
-  config: LimitConfig
+  config: {
+    name: string
+    algorithm: 'token-bucket' | 'fixed-window' | 'sliding-window'
+    limit: number
+    windowMs: number
+    burst: number
+    maxKeys: number
+    shadow: boolean
+  }
   limits: LimitSnapshot[]
   /** Keys that have a cell; one of several limits has one in each that charged it. */
   keys: number
@@ -609,10 +617,8 @@ export interface LimiterSnapshot {
   /** Bytes of its tables. */
   bytes: number
 }
-export interface LimitConfig extends LimitInfo {
-  readonly maxKeys: number
-}
-export interface LimitSnapshot extends LimitConfig {
+export interface LimitSnapshot extends LimitInfo {
+  maxKeys: number
   /** Where each value came from: `'option'`, `'default'`, `'preset otp'` or `'env SPILLWAY_LIMITER_CHAT_LIMIT'`. */
   provenance: Record<string, string>
   /** Keys that have a cell. */

@@ -435,7 +435,7 @@ function declaredShapes() {
   const text = fs.readFileSync(path.join(__dirname, '..', 'index.d.ts'), 'utf8').replace(/\/\*\*[^]*?\*\//g, '')
   const shapes = new Map()
   for (const [, name, parent, body] of text.matchAll(/export interface (\w+)(?: extends (\w+))? \{\n([^]*?)\n\}/g)) {
-    if (/Snapshot$|^CacheStats$|^Limit(?:Info|Config)$|^(?:Loop|Shed)Report$/.test(name))
+    if (/Snapshot$|^CacheStats$|^LimitInfo$|^(?:Loop|Shed)Report$/.test(name))
       shapes.set(name, { parent, fields: fieldsOf(body) })
   }
   const [, states] = /type BreakerState = (.*)/.exec(text)

@@ -104,7 +104,7 @@ fn row(Decision { reason, shadowed, spoke: (charge, limit), verdict }: &Decision
     [f64::from(verdict.remaining), retry_after, millis_up(verdict.reset) as i64 as f64, spoke as f64]
 }
 
-/// A charge's date: on the monotonic clock and on the calendar, the one that was not read without meaning.
+/// A charge's date, on the monotonic clock and on the calendar. On a clock that was not read it means nothing.
 #[inline]
 fn date_of(origin: Moment, now: Moment) -> [f64; 2] {
     [now.mono.wrapping_sub(origin.mono), now.wall.wrapping_sub(origin.wall)].map(|span| span as i64 as f64)

@@ -20,9 +20,6 @@ pub trait Step {
     /// What the change answers with.
     type Verdict;
 
-    /// Whether the change may be made to a word that other keys share. A change that gives back may not.
-    const SHAREABLE: bool = true;
-
     /// The word after the change, and the answer. A word that comes back unchanged is not written.
     fn apply(&self, word: u64, now: Ticks) -> (u64, Self::Verdict);
 

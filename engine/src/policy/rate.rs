@@ -127,8 +127,6 @@ impl<R: Rate> Step for Charge<R> {
 impl<R: Rate> Step for Refund<R> {
     type Verdict = ();
 
-    const SHAREABLE: bool = false;
-
     fn apply(&self, word: u64, now: Ticks) -> (u64, ()) {
         (self.rate.refund(word, now, self.cost, self.charged_at), ())
     }

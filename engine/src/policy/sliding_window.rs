@@ -11,7 +11,7 @@
 //! - Ids compare as signed differences, so a word must not lie for half of 2^24 windows: see `memory`.
 //!
 //! The estimate is `⌈previous·(W − x)/W⌉ + current`, `x` ticks into the window: it takes what was spent in the last window as
-//! spread evenly. At worst 1.99 limits pass in one true window.
+//! spread evenly. At worst 2·limit − 1 pass in one true window.
 
 use super::Ticks;
 use super::divisor::Divisor;

@@ -135,7 +135,8 @@ impl Cells {
             sketch.word(key, now, step)
         });
         let (next, verdict) = step.apply(start, now);
-        if next == start || step.expired(next, now) {
+        // A denial, or a refund: what the sketch says of the key, it says of others too.
+        if step.join(start, next) == start || step.expired(next, now) {
             return Some(verdict);
         }
         if table.cells.len() >= self.room {

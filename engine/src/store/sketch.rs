@@ -53,17 +53,15 @@ impl Sketch {
 
     /// Apply `step` to the key's state and raise both words to the result. A step that gives back changes nothing.
     ///
-    /// It has been tidied by now. Nobody else may update the same key meanwhile; the lock of its shard sees to that. Other keys that share a word may: a
-    /// word only ever comes to say more, so each finds its own charges in it.
+    /// It has been tidied by now. Nobody else may update the same key meanwhile; the lock of its shard sees to that. Other keys
+    /// that share a word may: a word only ever comes to say more, so each finds its own charges in it.
     pub fn update<S: Step>(&self, key: Fingerprint, now: Ticks, step: &S) -> Option<S::Verdict> {
         let (first, second) = self.words(key)?;
         let state = self.word(key, now, step);
         let (next, verdict) = step.apply(state, now);
-        if S::SHAREABLE {
-            for word in [first, second] {
-                let raised = |seen| Some(step.join(seen, next)).filter(|raised| *raised != seen);
-                let _ = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, raised);
-            }
+        for word in [first, second] {
+            let raised = |seen| Some(step.join(seen, next)).filter(|raised| *raised != seen);
+            let _ = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, raised);
         }
         Some(verdict)
     }

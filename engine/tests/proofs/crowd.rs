@@ -6,7 +6,7 @@ use crate::limiters::{
     ALGORITHMS, HOUR, MILLI, TODAY, ask, at, bucket, fixed, handle, limiter, of, planned, report, sliding,
 };
 use spillway_engine::primitive::limiter::{Ask, Decision, Limiter, LimiterHandle, Reason, consume_all};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 const HOUR_MS: f64 = 3_600_000.0;
 const THREADS: u64 = 4;
@@ -168,7 +168,7 @@ fn under_resets_refunds_and_denials_of_several_limits_no_key_spends_more_than_it
         let of_ten = |limit| limiter([of(algorithm, limit, 24.0 * 100.0 * HOUR_MS, limit)]);
         let (wide, narrow) = (of_ten(10), of_ten(5));
         let clock = AtomicU64::new(TODAY);
-        let (spent, resets) = (Book::new(i64::MAX), Book::new(i64::MAX));
+        let [spent, given, resets] = [i64::MAX; 3].map(Book::new);
         crowd(2, |_, dice| {
             let (wide, narrow) = (LimiterHandle::new(wide.clone()), LimiterHandle::new(narrow.clone()));
             let mut mine = Vec::new();
@@ -191,6 +191,7 @@ fn under_resets_refunds_and_denials_of_several_limits_no_key_spends_more_than_it
                     _ => {
                         if consume_all(&[ask(&wide, number, 1), ask(&narrow, dice.below(4), 1)], now).unwrap().ok() {
                             spent.note(number, 1);
+                            given.note(number, 1);
                             mine.push((number, now));
                         }
                     }
@@ -198,25 +199,28 @@ fn under_resets_refunds_and_denials_of_several_limits_no_key_spends_more_than_it
             }
         });
         for number in 0..4 {
-            let (spent, resets) = (spent.of(number), resets.of(number));
+            let (spent, given, resets) = (spent.of(number), given.of(number), resets.of(number));
             assert!(spent <= 10 * (1 + resets), "{spent} after {resets} resets");
-            assert!(spent > resets, "and it does give again");
+            assert!(given > resets / 2, "and it does give again");
         }
     }
 }
 
 /// Two threads at once, over and over; each is told the number of the round. `second` is made in its thread.
 fn rounds<S: Fn(u64)>(count: u64, first: impl Fn(u64), second: impl Fn() -> S + Sync, after: impl Fn(u64)) {
-    let (begun, ended) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (begun, ended, off) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let wait_for = |counter: &AtomicU64, value| {
         let mut spins = 0u32;
         while counter.load(Ordering::Acquire) < value {
+            assert!(!off.load(Ordering::Relaxed), "the other thread failed");
             spins += 1;
             if spins.is_multiple_of(256) { std::thread::yield_now() } else { std::hint::spin_loop() }
         }
     };
     std::thread::scope(|scope| {
+        let _called_off = CalledOff(&off);
         scope.spawn(|| {
+            let _called_off = CalledOff(&off);
             let second = second();
             for round in 0..count {
                 wait_for(&begun, round + 1);
@@ -231,6 +235,54 @@ fn rounds<S: Fn(u64)>(count: u64, first: impl Fn(u64), second: impl Fn() -> S + 
             after(round);
         }
     });
+}
+
+/// Tells the other thread when this one fails, so that it does not wait for ever.
+struct CalledOff<'a>(&'a AtomicBool);
+
+impl Drop for CalledOff<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The longer it takes until the last limit denies, the more happens meanwhile: what is undone then is of the cell that was
+/// charged, or nothing.
+#[test]
+fn a_charge_undone_beside_a_reset_is_never_taken_off_what_was_spent_since() {
+    for algorithm in ALGORITHMS {
+        let limiter = limiter([of(algorithm, 10, 24.0 * HOUR_MS, 10)]);
+        let (mine, looking) = (LimiterHandle::new(limiter.clone()), LimiterHandle::new(limiter.clone()));
+        let between = Vec::from_iter((0..20).map(|_| handle([bucket(1_000_000_000, HOUR_MS, 1_000_000_000)])));
+        let denying = handle([fixed(1, 24.0 * HOUR_MS)]);
+        assert!(denying.consume(key(1), 1, at(TODAY)).unwrap().ok());
+        let spent = AtomicBool::new(false);
+        rounds(
+            20_000,
+            |round| {
+                let asks = std::iter::once(&mine).chain(&between).chain([&denying]).map(|handle| ask(handle, 1, 5));
+                let denied = consume_all(&asks.collect::<Vec<_>>(), at(TODAY + round)).unwrap();
+                assert!(!denied.ok());
+            },
+            || {
+                let (limiter, spent) = (LimiterHandle::new(limiter.clone()), &spent);
+                move |round| {
+                    limiter.reset(key(1), at(TODAY + round));
+                    let decision = limiter.consume(key(1), 10, at(TODAY + round)).unwrap();
+                    spent.store(decision.ok(), Ordering::Release);
+                }
+            },
+            |round| {
+                let left = looking.peek(key(1), 0, None, at(TODAY + round)).unwrap().verdict.remaining;
+                assert!(
+                    left == 0 || !spent.load(Ordering::Acquire),
+                    "round {round}: {left} left of ten that were spent"
+                );
+            },
+        );
+    }
 }
 
 /// Whoever asks about the reset before it has the cell's lock gives back into the next one's cell.
@@ -262,9 +314,10 @@ fn a_refund_beside_a_reset_never_gives_back_what_was_spent_since() {
 /// Time moves while they charge; each goes by the time it read, and may be overtaken.
 #[test]
 fn while_time_moves_nobody_is_admitted_more_than_the_bound_of_the_algorithm() {
-    const WINDOW: u64 = MILLI;
+    // All of it within the second that a clock may be behind without having jumped: a thread may rest at any point.
+    const WINDOW: u64 = MILLI / 5;
     for algorithm in ALGORITHMS {
-        let limiter = limiter([of(algorithm, 10, 1.0, 10)]);
+        let limiter = limiter([of(algorithm, 10, 0.2, 10)]);
         let empty = fixed(1, HOUR_MS);
         let clock = AtomicU64::new(TODAY);
         let admitted = AtomicU64::new(0);

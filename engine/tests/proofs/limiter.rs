@@ -73,6 +73,12 @@ fn a_charge_from_before_a_reset_gives_nothing_back() {
         assert_eq!(left(&handle, 1, START + 3), 0, "what it spent was forgotten with the reset");
         refund(START + 2, START + 3);
         assert_eq!(left(&handle, 1, START + 3), 10, "a charge made since is given back");
+        // At the same moment nobody can tell which came first.
+        assert!(admits(&handle, 1, 10, START + 4));
+        handle.reset(key(1), at(START + 4));
+        assert!(admits(&handle, 1, 10, START + 4));
+        refund(START + 4, START + 5);
+        assert_eq!(left(&handle, 1, START + 5), 0);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::limiters::{
     ALGORITHMS, HOUR, MILLI, SECOND, TODAY, admits, ask, at, bucket, consume, fixed, handle, left, of, report, sliding,
 };
 use spillway_engine::primitive::limit::LimitConfig;
-use spillway_engine::primitive::limiter::{LimiterHandle, Reason, consume_all};
+use spillway_engine::primitive::limiter::{Decision, LimiterHandle, Reason, consume_all};
 
 const HOUR_MS: f64 = 3_600_000.0;
 
@@ -72,6 +72,16 @@ fn a_reservation_waits_for_the_slowest_limit_and_is_told_when_the_denying_one_wo
     assert_eq!(reserve(1, TODAY + 400 * SECOND - 1).reason, Reason::Limited);
     let granted = reserve(1, TODAY + 400 * SECOND);
     assert_eq!((granted.reason, granted.spoke, granted.verdict.wait), (Reason::Allowed, (0, 2), 600 * SECOND));
+}
+
+#[test]
+fn of_two_limits_that_make_a_reservation_wait_the_longer_wait_is_told_whichever_refills_first() {
+    let handle = handle([bucket(10, 1_000_000.0, 10), bucket(1, 50_000.0, 1)]);
+    let decisions = Vec::from_iter((0..11).map(|_| handle.reserve(key(1), 1, 600 * SECOND, at(TODAY)).unwrap()));
+    assert!(decisions.iter().all(Decision::ok));
+    // The first waits for 100 seconds and has refilled in 1,100; the second for 500 and in 550.
+    let Decision { spoke, verdict, .. } = decisions[10];
+    assert_eq!((spoke, verdict.wait, verdict.reset), ((0, 1), 500 * SECOND, 550 * SECOND));
 }
 
 /// The limit that would let a reservation wait is not the one to be waited for.

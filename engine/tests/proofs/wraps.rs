@@ -5,6 +5,7 @@ use crate::dice::{Dice, key};
 use crate::limiters::{MILLI, TODAY};
 use crate::oracles::Windows;
 use spillway_engine::policy::fixed_window::FixedWindow;
+use spillway_engine::policy::gcra::Gcra;
 use spillway_engine::policy::rate::{Answer, Charge, Rate};
 use spillway_engine::policy::sliding_window::SlidingWindow;
 use spillway_engine::store::cells::Cells;
@@ -58,7 +59,7 @@ fn a_charge_in_the_sketch_outlives_the_tidying_of_a_table_of_sliding_windows() {
 /// Keys that rest for about as long as it takes their windows' numbers to wrap, once or many times, by halves and quarters.
 fn a_key_that_rested_for_ages_is_as_if_never_seen(wrap: u64, rate: impl Rate + Copy, list: &Windows, room: usize) {
     let mut dice = Dice::new(wrap);
-    for round in 0..150 {
+    for round in 0..1_500 {
         const KEYS: u64 = 4;
         let cells = Cells::new(room);
         let mut lists = Vec::from_iter((0..KEYS).map(|_| list.clone()));
@@ -182,5 +183,13 @@ fn a_calendar_that_is_set_back_locks_nobody_out_of_fixed_windows_and_frees_nobod
 fn a_calendar_that_is_set_back_locks_nobody_out_of_sliding_windows_and_frees_nobody() {
     for width in [MILLI, 60_000 * MILLI, 86_400_000 * MILLI] {
         a_calendar_that_is_set_back_locks_nobody_out_and_frees_nobody(SlidingWindow::new(5, width), width);
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_locks_nobody_out_of_buckets_and_frees_nobody() {
+    for width in [MILLI, 60_000 * MILLI, 86_400_000 * MILLI] {
+        let bucket = Gcra::new(5, width, 5, 100).unwrap();
+        a_calendar_that_is_set_back_locks_nobody_out_and_frees_nobody(bucket, width);
     }
 }

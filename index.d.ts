@@ -58,18 +58,19 @@ export function spillway(options: LocalOptions & { redis: string | RedisOptions 
 
 export interface Spillway<M extends Mode = 'sync'> {
   /** An array is a limiter of 1 to 8 limits: all of them pass and are charged, or none is. */
-  limiter(name: string, options: LimiterOptions | readonly LimiterOptions[]): Limiter<M>
+  limiter(name: string, options: LimiterOptions | readonly LimitOptions[]): Limiter<M>
   breaker(name: string, options?: BreakerOptions): Breaker
   bulkhead(name: string, options: BulkheadOptions): Bulkhead<M>
   cache<T = unknown>(name: string, options?: CacheOptions): Cache<T, M>
   /** A guard against overload of this thread. A name opened again with the same options is the same guard. */
   shed(name: string, options?: ShedOptions): Shed
   /**
-   * Spend units of 1 to 8 limiters of this spillway, all or nothing: a user's and the organisation's. The decision is that of the
+   * Spend units of 1 to 8 limiters on this spillway's clock, all or nothing: a user's and the organisation's. The decision is that of the
    * tightest, or of the longest denial, and counts with that limiter alone when it is a denial. Each part of an admitted one is
    * given back by its own limiter's `refund(key, decision)`.
    *
    * On a denial what was taken is given back at the same moment: another thread may be denied in between, never admitted too much.
+   * Charge a key of a limiter once, with the sum of its costs: as two charges it may be told too short a wait.
    * @throws `E_OPTION`, `E_KEY`, `E_COST`; then nothing is charged
    */
   consumeAll(charges: readonly LimiterCharge[]): Answer<M, Decision>
@@ -83,7 +84,7 @@ export interface Spillway<M extends Mode = 'sync'> {
 }
 
 /** The same, bound to one in-memory spillway per thread that is made at first use. */
-export function limiter(name: string, options: LimiterOptions | readonly LimiterOptions[]): Limiter
+export function limiter(name: string, options: LimiterOptions | readonly LimitOptions[]): Limiter
 export function breaker(name: string, options?: BreakerOptions): Breaker
 export function bulkhead(name: string, options: BulkheadOptions): Bulkhead
 export function cache<T = unknown>(name: string, options?: CacheOptions): Cache<T>
@@ -121,14 +122,13 @@ export interface LimiterOptions {
    */
   algorithm?: 'token-bucket' | 'fixed-window' | 'sliding-window'
   /**
-   * How many keys have a cell of their own, which caps the memory: about 32 bytes each, and 64 after much coming and going.
-   * Keys beyond it share a sketch that may limit early and never late. Whole, 1 to 100,000,000. Default 1,000,000.
+   * How many keys have a cell of their own, which caps the memory: about 32 bytes each, and 64 after much coming and going; as
+   * many again for each length of window that plans have, for blocks and for resets, once there are any. Keys beyond it share a
+   * sketch that may limit early and never late. Whole, 1 to 100,000,000. Default 1,000,000.
    */
   maxKeys?: number
   /** Decides and counts without denying: for trying a limit out. The decision is ok, and says `shadowed`. Default `false`. */
   shadow?: boolean
-  /** What this limit is called among several: it is then known as `<limiter>/<name>`. Default: its window, as in `api/1h`. */
-  name?: string
   /**
    * Environment variables that override these options when the limiter is opened, beside the generated names (see
    * `LocalOptions.env`) and before them. `false`: none, not even the generated ones. An empty variable counts as not set; any other
@@ -136,6 +136,12 @@ export interface LimiterOptions {
    * @example { limit: 5, window: '10m', env: { limit: 'RATE_LIMIT_WA_LINK_CODE_MAX', window: 'RATE_LIMIT_WA_LINK_CODE_WINDOW_MS' } }
    */
   env?: { limit?: string; window?: string; burst?: string } | false
+}
+
+/** One of several limits. */
+export interface LimitOptions extends LimiterOptions {
+  /** What it is called among them: it is then known as `<limiter>/<name>`. Default: its window, as in `api/1h`. */
+  name?: string
 }
 
 /** One limit of a limiter. */
@@ -152,7 +158,7 @@ export interface LimitInfo {
 /** Another rate than the limiter's own, for the key of one call: a plan. What is left out is as in the limiter. */
 export interface LimitOverride {
   limit?: number
-  /** Windows of another length count apart from those of the limiter. */
+  /** A window of another length counts apart from the limiter's own; a limiter has up to 16 such lengths. */
   window?: Duration
   /** Default: this `limit`, else the limiter's burst. Token bucket only. */
   burst?: number
@@ -181,7 +187,8 @@ export interface Limiter<M extends Mode = 'sync'> extends Primitive {
   /**
    * Gives back the charge behind an admitted decision: of a token bucket what has not refilled by itself since; of windows only
    * into the window that was charged. Only once per decision, only for the key and limiter it was made for; anything else gives
-   * back nothing, and so does a key without a cell of its own (see `maxKeys`).
+   * back nothing, and so does a key that was reset since or has no cell of its own (see `maxKeys`), and for a decision that is
+   * `shadowed` each limit in shadow.
    */
   refund(key: string, decision: Decision): Answer<M, void>
   /**
@@ -199,7 +206,7 @@ export interface Limiter<M extends Mode = 'sync'> extends Primitive {
   block(key: string, duration: Duration): Answer<M, void>
   /** Whether the key was blocked until now. What it had spent stays spent. */
   unblock(key: string): Answer<M, boolean>
-  /** Forgets what the key has spent: it has its full burst again. A block of it stays. */
+  /** Forgets what the key has spent in its cell: it has its full burst again. A block of it stays. */
   reset(key: string): Answer<M, void>
   /**
    * As `consume` for each key in order, 64 keys in one crossing to native code and at one moment: cheaper for each than a call.

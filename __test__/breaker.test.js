@@ -791,7 +791,7 @@ test('the classify of the last opening in this thread counts', async (t) => {
   assert.deepEqual(counted(report()), { failed: 1, ignored: 1 })
 })
 
-// ---------------------------------------------------------------- bugs of peers, FACTS §5
+// ---------------------------------------------------------------- bugs of peers
 
 test('a stale success does not close a half-open breaker, as it does in the most used one', (t) => {
   const { breaker, clock } = opened(t, { consecutive: 1, probes: 1 })

@@ -228,7 +228,7 @@ test('a limiter of another spillway is refused, and so is what is no limiter', (
         name: 'TypeError',
         code: 'E_OPTION',
         option: 'charges[1].limiter',
-        message: /^`charges\[1\]\.limiter` must be a limiter of this spillway; got /,
+        message: /^`charges\[1\]\.limiter` must be a limiter on the clock of this spillway; got /,
       },
     )
   }

@@ -435,7 +435,7 @@ test('wrong options throw where they are written', async () => {
     [() => limited(handler, chat, { key, override: {} }), /`override` of .+ must be a function; got an object/],
     [
       () => limited(handler, chat, { key, refund: 'always' }),
-      /`refund` of .+ must be 'failed', 'successful'.+; got "always"/,
+      /`refund` of .+ must be 'successful', 'failed'.+; got "always"/,
     ],
     [() => limited(handler, chat, { key, refund: 'toString' }), /`refund` of .+; got "toString"/],
     [() => limited(handler, { consume() {} }, { key, refund: 'failed' }), /needs a limiter that can refund/],

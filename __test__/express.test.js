@@ -93,8 +93,13 @@ test('what can never be admitted is told no time to come back', async (t) => {
   const denied = await get(await served(t, app), 'a')
   assert.equal(denied.status, 429)
   assert.equal(denied.headers.get('retry-after'), null)
-  assert.equal(denied.headers.get('ratelimit'), '"bulk";r=5;t=12')
-  assert.equal('retryAfter' in (await denied.json()), false)
+  assert.equal(denied.headers.get('ratelimit'), '"bulk";r=5;t=0')
+  const problem = await denied.json()
+  assert.equal('retryAfter' in problem, false)
+  assert.deepEqual(
+    [problem.type, problem.detail],
+    ['about:blank', 'the cost is more than the limit of "bulk" ever allows'],
+  )
 })
 
 test('the cost may be a number or a function of the request', async (t) => {
@@ -238,6 +243,56 @@ test('the middleware need nothing of Express: they work on bare node:http', asyn
   const chat = sp.limiter('chat', { limit: 1, window: '1m' })
   const local = limit(chat, { key: () => 'all', deny: ['127.0.0.0/8'] })
   assert.equal((await fetch(await served(t, (req, res) => local(req, res, () => res.end())))).status, 403)
+})
+
+test('what fails at once goes to next, also on bare node:http, where nobody else would catch it', async (t) => {
+  const { sp } = frozen()
+  const chat = sp.limiter('chat', { limit: 5, window: '1m' })
+  const closed = spillway()
+  const gone = closed.limiter('gone', { limit: 1, window: '1m' })
+  closed.close()
+  const mine = () => {
+    throw Object.assign(new Error('mine'), { code: 'MINE' })
+  }
+  const key = () => 'a'
+  const spent = sp.limiter('spent', { limit: 1, window: '1m' })
+  spent.consume('a')
+  for (const [guard, code] of [
+    [limit(chat, { key: (req) => req.headers['x-tenant'] }), 'E_KEY'],
+    [limit(chat, { key: mine }), 'MINE'],
+    [limit(chat, { key, cost: () => -1 }), 'E_COST'],
+    [limit(chat, { key, allow: [mine] }), 'MINE'],
+    [limit(chat, { key, deny: [async () => true] }), 'E_OPTION'],
+    [limit(gone, { key }), 'E_DISPOSED'],
+    [limit(spent, { key, onLimited: mine }), 'MINE'],
+    [shed({ admit: () => null }, { priority: mine }), 'MINE'],
+  ]) {
+    const seen = []
+    const origin = await served(t, (req, res) => {
+      try {
+        guard(req, res, (error) => seen.push(error?.code))
+      } catch (error) {
+        seen.push(`thrown: ${error.code}`)
+      }
+      res.end()
+    })
+    await get(origin)
+    assert.deepEqual(seen, [code])
+  }
+  const handler = new Error('of the handler')
+  const passing = limit(chat, { key })
+  let calls = 0
+  const next = () => {
+    calls += 1
+    throw handler
+  }
+  await get(
+    await served(t, (req, res) => {
+      assert.throws(() => passing(req, res, next), handler)
+      res.end()
+    }),
+  )
+  assert.equal(calls, 1, 'what next throws is not handed to it again')
 })
 
 test('the middleware have names, for stack traces', () => {
@@ -798,6 +853,11 @@ test('a blocked key is a 429 that says when the block ends', async (t) => {
   const denied = await get(await served(t, appWith(limit(chat, { key: byTenant })).app), 'a')
   assert.deepEqual([denied.status, denied.headers.get('retry-after')], [429, '600'])
   assert.match(denied.headers.get('ratelimit'), /^"chat";r=\d+;t=600$/)
+  const problem = await denied.json()
+  assert.deepEqual(
+    [problem.type, problem.code, problem.detail, problem.retryAfter, 'violated-policies' in problem],
+    ['about:blank', 'E_LIMITED', 'this key of "chat" is blocked', 600, false],
+  )
 })
 
 test('one limiter of several limits is told as several policies', async (t) => {
@@ -1003,6 +1063,40 @@ test('limiters that are charged together: an outcome gives every part back, a mi
   const warned = once(process, 'warning')
   await get(await served(t, app).then((again) => `${again}/far/200`), 'bob')
   assert.equal((await warned)[0].message, 'no store')
+})
+
+test('limiters that are charged together: one that cannot give back does not keep the others from it', async () => {
+  const { sp, parts, left } = userAndTeam()
+  const broken = (refund) => ({ kind: 'limiter', name: 'broken', limits: parts[0].limiter.limits, refund })
+  const thrown = broken(() => assert.fail('no store'))
+  const rejected = broken(() => Promise.reject(new Error('gone')))
+  const both = together(sp, parts)
+  const charged = () => {
+    const charges = parts.map(({ limiter, key }) => ({ limiter, key: key({ get: () => 'ada' }) }))
+    return { charges, decision: sp.consumeAll(charges) }
+  }
+  const first = charged()
+  assert.deepEqual(left('ada'), [2, 4])
+  assert.throws(() => both.refund([{ limiter: thrown, key: 'a' }, ...first.charges], first.decision), {
+    message: 'no store',
+  })
+  assert.deepEqual(left('ada'), [3, 5])
+  const second = charged()
+  const back = [{ limiter: rejected, key: 'a' }, { limiter: thrown, key: 'a' }, ...second.charges]
+  await assert.rejects(both.refund(back, second.decision), { message: /no store|gone/ })
+  assert.deepEqual(left('ada'), [3, 5])
+})
+
+test('limiters that are charged together: one limiter for two keys is one policy', async (t) => {
+  const { sp, users } = userAndTeam()
+  const both = together(sp, [
+    { limiter: users, key: byTenant },
+    { limiter: users, key: () => 'all', cost: 2 },
+  ])
+  assert.deepEqual(told(await get(await served(t, appWith(limit(both)).app), 'ada')), [
+    '"users";q=3;w=3600',
+    '"users";r=1;t=1200',
+  ])
 })
 
 test('limiters that are charged together: wrong options throw where they are written', () => {

@@ -363,6 +363,14 @@ test('a handler that throws has failed with a 500, one that refuses with the sta
   assert.equal(left(), 10)
 })
 
+test('the error of a handler is its own, also where the request is not quite one', async () => {
+  const { chat, left } = ten()
+  const fail = () => Promise.reject(new Error('mine'))
+  const handler = limited(fail, chat, { key: () => 'a', refund: 'failed' })
+  for (const request of [undefined, {}, { signal: null }]) await assert.rejects(handler(request), { message: 'mine' })
+  assert.equal(left(), 10)
+})
+
 test('a request that is aborted while it is handled has failed', async () => {
   const { chat, left } = ten()
   const ends = []
@@ -395,7 +403,7 @@ test('a plan takes the place of the limit, and may be looked up', async () => {
   const free = await handler(asking('free'))
   assert.deepEqual(
     [free.status, free.headers.get('retry-after'), ...told(free)],
-    [429, null, '1;w=60', 'limit=1, remaining=1, reset=60'],
+    [429, null, '1;w=60', 'limit=1, remaining=1, reset=0'],
   )
 })
 

@@ -81,11 +81,7 @@ test('t is the time to the next unit, and never points past Retry-After', () => 
           `${next} ${seconds}`,
         )
       } else {
-        assert.equal(
-          seconds,
-          Math.ceil(limiter.windowMs / limiter.limit / 1000),
-          'a rested key can spend r, then waits',
-        )
+        assert.equal(seconds, 0, 'there is no more to wait for')
       }
     }
   }
@@ -104,6 +100,30 @@ test('of a window, t is the time to its end', () => {
   assert.equal(toldBy('draft-11', wide, wide.consume('a', 20)).ratelimit, '"wide";r=40;t=3540')
 })
 
+test('of a sliding window, t is the time to the end of the window that is being spent from', () => {
+  const { time, sp } = frozen()
+  const logins = sp.limiter('logins', { limit: 5, window: '15m', algorithm: 'sliding-window' })
+  time.now = 900_000 * 7
+  for (let left = 4; left >= 0; left -= 1) {
+    assert.equal(toldBy('draft-11', logins, logins.consume('a')).ratelimit, `"logins";r=${left};t=900`)
+  }
+  const denied = logins.consume('a')
+  assert.equal(toldBy('draft-11', logins, denied).ratelimit, '"logins";r=0;t=1080', 'as Retry-After')
+  time.now += 900_000 + 300_000
+  assert.equal(toldBy('draft-11', logins, logins.peek('a')).ratelimit, '"logins";r=1;t=600', 'all of it is fading')
+})
+
+test('a client that has spent nothing is told no time', () => {
+  const { sp } = frozen()
+  for (const algorithm of ['token-bucket', 'fixed-window', 'sliding-window']) {
+    const bulk = sp.limiter(`bulk ${algorithm}`, { limit: 5, window: '1m', algorithm })
+    for (const decision of [bulk.consume('a', 0), bulk.consume('a', 6)]) {
+      assert.equal(decision.resetMs, 0)
+      assert.match(toldBy('draft-11', bulk, decision).ratelimit, /;r=5;t=0$/)
+    }
+  }
+})
+
 test('of several limits every policy is told, and what is left of the tightest', () => {
   const { sp } = frozen()
   const api = sp.limiter('api', [
@@ -115,7 +135,7 @@ test('of several limits every policy is told, and what is left of the tightest',
   assert.equal(first.ratelimit, '"api/1s";r=1;t=1')
   const all = api.consume('b', 3)
   assert.equal(all.reason, 'impossible')
-  assert.equal(toldBy('draft-11', api, all).ratelimit, '"api/1s";r=2;t=1')
+  assert.equal(toldBy('draft-11', api, all).ratelimit, '"api/1s";r=2;t=0')
 
   const seventh = toldBy('draft-7', api, api.consume('a'))
   assert.equal(seventh['ratelimit-policy'], '2;w=1, 3;w=3600')
@@ -170,8 +190,11 @@ test('a limit on trial is told to nobody', () => {
     { limit: 5, window: '1m' },
     { limit: 1, window: '1h', shadow: true },
   ])
-  // The one on trial is the tighter: it speaks, and is not heard.
-  assert.deepEqual({ ...toldBy('draft-11', both, both.consume('a')) }, {})
+  assert.deepEqual(
+    { ...toldBy('draft-11', both, both.consume('a')) },
+    { 'ratelimit-policy': '"both/1m";q=5;w=60', ratelimit: '"both/1m";r=4;t=12' },
+    'the one on trial is the tighter, and is not heard',
+  )
   const strict = sp.limiter('strict', [
     { limit: 1, window: '1m' },
     { limit: 5, window: '1h', shadow: true },
@@ -217,7 +240,7 @@ test('told after one another, two limits share the fields as each format can', (
   }
   assert.deepEqual(both('draft-11', wide, tight), {
     'ratelimit-policy': '"wide";q=9;w=3600, "tight";q=2;w=60',
-    ratelimit: '"wide";r=9;t=400, "tight";r=0;t=30',
+    ratelimit: '"wide";r=9;t=0, "tight";r=0;t=30',
   })
   tight.reset('a')
   assert.deepEqual(both('draft-7', wide, tight), {

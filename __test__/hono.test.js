@@ -308,6 +308,13 @@ test('an error that passes Hono by is given back as well', async () => {
     { message: 'mine' },
   )
   assert.equal(left(), 10)
+  for (const raw of [undefined, {}]) {
+    await assert.rejects(
+      guard({ req: { raw, header: () => 'a' } }, () => Promise.reject(new Error('mine'))),
+      { message: 'mine' },
+    )
+  }
+  assert.equal(left(), 10)
   assert.equal(await guard({ ...c, finalized: false }, async () => {}), undefined, 'nobody answered')
 })
 

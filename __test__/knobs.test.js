@@ -32,13 +32,16 @@ test('a variable is named after the limiter, and what is no letter or digit of E
     'Link  Code!': 'LINK_CODE_',
     'api/1h': 'API_1H',
     'a..b//c': 'A_B_C',
-    '-': '_',
     größe: 'GR_SSE',
-    日本: '_',
   }
   for (const [name, part] of Object.entries(names)) {
     assert.equal(variableOf('limiter', name, 'limit'), `SPILLWAY_LIMITER_${part}_LIMIT`)
     assert.equal(read(CHAT, { [`SPILLWAY_LIMITER_${part}_LIMIT`]: '7' }, name).options.limit, 7)
+  }
+  // Without any, all would have the same.
+  for (const name of ['-', '日本']) {
+    assert.equal(variableOf('limiter', name, 'limit'), undefined)
+    assert.equal(read(CHAT, { SPILLWAY_LIMITER___LIMIT: '7', SPILLWAY_LIMITER_LIMIT: '7' }, name).options, CHAT)
   }
   assert.equal(read(CHAT, { spillway_limiter_chat_limit: '7' }).options, CHAT)
 })

@@ -185,7 +185,7 @@ class NaiveLimiter {
       const windowMs = plan?.windowMs ?? own.windowMs
       const burst = plan?.burst ?? plan?.limit ?? own.burst
       const rule = Naive.rule({ limit: plan?.limit ?? own.limit, windowMs, burst })
-      const id = JSON.stringify([index, key, Naive === NaiveBucket ? 0 : windowMs])
+      const id = JSON.stringify([index, key, windowMs])
       if (!this.#cells.has(id)) this.#cells.set(id, new Naive())
       return { own, limit: plan?.limit ?? own.limit, cell: this.#cells.get(id), rule, clock: Naive.clock }
     })
@@ -213,7 +213,8 @@ class NaiveLimiter {
   }
 
   peek(key, cost, plan, now) {
-    const [part] = this.parts(key, plan)
+    const parts = this.parts(key, plan)
+    const part = parts.find(({ own }) => !own.shadow) ?? parts[0]
     const blocked = this.blocked(key, now)
     if (blocked !== undefined) return told({ ...blocked, part }, cost)
     const bench = new Bench()
@@ -237,6 +238,7 @@ class Bench {
   #denial
   #muttered
   #tightest
+  #tightestInShadow
 
   get denies() {
     return this.#denial !== undefined
@@ -254,7 +256,9 @@ class Bench {
       (one.remaining === other.remaining &&
         (one.wait > other.wait || (one.wait === other.wait && one.reset > other.reset)))
     if (verdict.answer === 'allowed') {
-      if (tighter(said, this.#tightest)) this.#tightest = said
+      if (part.own.shadow) {
+        if (tighter(said, this.#tightestInShadow)) this.#tightestInShadow = said
+      } else if (tighter(said, this.#tightest)) this.#tightest = said
     } else if (part.own.shadow) {
       if (longer(said, this.#muttered)) this.#muttered = said
     } else if (longer(said, this.#denial)) {
@@ -263,7 +267,7 @@ class Bench {
   }
 
   decision() {
-    const said = this.#denial ?? this.#muttered ?? this.#tightest
+    const said = this.#denial ?? this.#muttered ?? this.#tightest ?? this.#tightestInShadow
     const shadowed = this.#denial === undefined && this.#muttered !== undefined
     return { ...said, reason: said.answer, shadowed, ok: said.answer === 'allowed' || shadowed }
   }
@@ -310,7 +314,8 @@ function consumeAll(charges, now, maxWait) {
   for (const [index, { limiter, key, plan }] of charges.entries()) {
     const blocked = limiter.blocked(key, now)
     if (blocked === undefined) continue
-    const decision = { ...blocked, part: limiter.parts(key, plan)[0] }
+    const parts = limiter.parts(key, plan)
+    const decision = { ...blocked, part: parts.find(({ own }) => !own.shadow) ?? parts[0] }
     if (!blocked.shadowed) return tell(decision, index)
     blockedInShadow = [decision, index]
   }

@@ -758,10 +758,14 @@ test('a refund of what a limit in shadow has admitted gives it back, alone and a
   const shadow = { ...FIXED, shadow: true }
   for (const options of [shadow, { ...SLIDING, shadow: true }, [{ ...BUCKET, limit: 20, name: 'roomy' }, shadow]]) {
     const { limiter } = opened(t, options)
+    const { remaining } = limiter.peek('a')
     const decision = limiter.consume('a', 4)
     assert.equal('shadowed' in decision, false)
+    assert.equal(decision.remaining, remaining - 4)
     limiter.refund('a', decision)
-    assert.equal(limiter.peek('a').remaining, 10)
+    assert.equal(limiter.peek('a').remaining, remaining)
+    // The one in shadow has all of its units again too.
+    assert.equal(limiter.consume('a', 10).shadowed, undefined)
   }
 })
 
@@ -774,8 +778,8 @@ test('one limit in shadow among several denies nothing, and the others do', (t) 
   assert.deepEqual(
     decisions.map(({ ok, reason, shadowed, limiter: spoke }) => [ok, reason, shadowed ?? false, spoke]),
     [
-      [true, 'allowed', false, 'api/1m'],
-      [true, 'allowed', false, 'api/1m'],
+      [true, 'allowed', false, 'api/1h'],
+      [true, 'allowed', false, 'api/1h'],
       [true, 'limited', true, 'api/1m'],
       [true, 'limited', true, 'api/1m'],
       [true, 'limited', true, 'api/1m'],
@@ -788,7 +792,7 @@ test('one limit in shadow among several denies nothing, and the others do', (t) 
   limiter.refund('a', decisions[4])
   assert.equal(limiter.consume('a').ok, true)
   clock.now += HOUR
-  assert.equal(limiter.peek('a').remaining, 2)
+  assert.equal(limiter.peek('a').remaining, 5)
 })
 
 test('shadow is part of the identity of a limiter', (t) => {

@@ -107,20 +107,32 @@ test('a short window as a plan forgets nobody’s long one', (t) => {
 test('a small plan of a bucket forgets nothing that the larger one owes', (t) => {
   const { limiter } = opened(t, { limit: 100, window: '1h' })
   assert.equal(admitted(limiter, 'a', 200), 100)
-  assert.equal(limiter.consume('a', 1, { limit: 10, window: '1s' }).ok, false)
+  assert.equal(limiter.consume('a', 1, { burst: 10 }).ok, false)
   assert.equal(limiter.consume('a').ok, false)
   assert.equal(limiter.peek('a').resetMs, HOUR)
 })
 
 test('a large plan of a bucket owes more than the limiter’s own rate would, and the own rate waits for it', (t) => {
   const { limiter, clock } = opened(t, BUCKET)
-  assert.equal(onPlan(limiter, 'a', 200, { limit: 100, window: '10s' }), 100)
+  assert.equal(onPlan(limiter, 'a', 200, { burst: 100 }), 100)
   const { ok, retryAfterMs } = limiter.consume('a')
   assert.deepEqual([ok, retryAfterMs], [false, 9100])
   clock.now += 9099
   assert.equal(limiter.consume('a').ok, false)
   clock.now += 1
   assert.equal(limiter.consume('a').ok, true)
+})
+
+test('what is owed on a plan with another window is not owed at the limiter’s own rate, nor the other way round', (t) => {
+  for (const options of [BUCKET, FIXED, SLIDING]) {
+    const { limiter } = opened(t, options)
+    const plan = { limit: 100, window: '1d' }
+    assert.equal(onPlan(limiter, 'a', 200, plan), 100)
+    assert.equal(admitted(limiter, 'a', 20), 10)
+    assert.equal(limiter.consume('a', 1, plan).ok, false)
+    limiter.reset('a')
+    assert.equal(limiter.peek('a', 1, plan).remaining, 100)
+  }
 })
 
 test('a refund of a plan’s charge gives back at the plan’s rate, once', (t) => {

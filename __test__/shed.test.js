@@ -7,6 +7,8 @@ const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const path = require('node:path')
 const { test } = require('node:test')
+const { isDeepStrictEqual } = require('node:util')
+const { runInNewContext } = require('node:vm')
 const { Refusal } = require('../index.js')
 const { Sheds } = require('../lib/sheds.js')
 
@@ -202,14 +204,14 @@ test('silence because the loop was blocked is not calm: the first to come after 
   assert.equal(all.shed.report().level, 5)
 })
 
-test('a clock that jumps far takes no time', () => {
+test('a clock that jumps far is not gone through interval by interval', () => {
   const all = guarded()
   intervals(all, 18, 100)
   all.loop.waitMs = 0
   all.clock.now += 1e15
-  const began = performance.now()
-  assert.equal(all.shed.state, 'calm')
-  assert.ok(performance.now() - began < 1000)
+  // Some hundred steps, or 1e12: a deadline that ends even a loop tells them apart on the slowest machine.
+  const look = () => all.shed.state
+  assert.equal(runInNewContext('look()', { look }, { timeout: 20_000 }), 'calm')
 })
 
 test('a clock that goes back does not keep the level', () => {
@@ -538,8 +540,14 @@ test('a real server under load refuses low and serves critical; once it is calm 
   assert.deepEqual([...seen.critical.keys()], [200])
   assert.equal((await report()).refused.critical, 0)
 
-  while ((await report()).level > 0) assert.ok(performance.now() < deadline, 'it never became calm')
-  const { refused } = await report()
-  for (const priority of PRIORITIES) assert.equal((await fetch(`${origin}/${priority}`)).status, 200)
-  assert.deepEqual((await report()).refused, refused)
+  // The machine may be late once more by itself: it is calm when a whole round is served and nothing refused.
+  for (let calm = false; !calm;) {
+    assert.ok(performance.now() < deadline, 'it never became calm')
+    const before = await report()
+    if (before.level > 0) continue
+    const statuses = []
+    for (const priority of PRIORITIES) statuses.push((await fetch(`${origin}/${priority}`)).status)
+    const { refused } = await report()
+    calm = statuses.every((status) => status === 200) && isDeepStrictEqual(refused, before.refused)
+  }
 })

@@ -2,8 +2,8 @@
 // Never believes a header further than `trust` goes, and never throws at a request, whatever is in it.
 'use strict'
 
-const { addressText, clip, emptyGroups, parseAddress } = require('../lib/addresses.js')
-const { readAddress } = require('../lib/notations.js')
+const { addressText, clip, emptyGroups, parseAddress } = require('./address/addresses.js')
+const { readAddress } = require('./address/notations.js')
 const { NO_HOP } = require('./address/hops.js')
 const { IpList, ipList } = require('./address/ip-list.js')
 const { trustOf } = require('./address/trust.js')
@@ -92,7 +92,7 @@ function written(ipv6Prefix) {
  * Where the first half is zeros (IPv4 is ::ffff:0:0/96) and in 64:ff9b::/96 and 64:ff9b:1::/48 (NAT64), it is the last bits that
  * tell one client from another, and a prefix would put all of them into one bucket. NAT64's are not taken for the IPv4 address
  * in them, since only a translator may say so.
- * @param {import('../lib/addresses.js').Groups} groups
+ * @param {import('./address/addresses.js').Groups} groups
  */
 function isKeyedWhole(groups) {
   if ((groups[0] | groups[1] | groups[2] | groups[3]) === 0) return true

@@ -48,24 +48,37 @@ function limit(limiter, options) {
     } else {
       const retryAfter = retryAfterSeconds(decision.retryAfterMs)
       if (retryAfter !== undefined) res.setHeader('Retry-After', retryAfter)
-      const answered = onLimited(req, res, next, decision)
+      let answered
+      try {
+        answered = onLimited(req, res, next, decision)
+      } catch (error) {
+        next(error)
+        return
+      }
       if (isPromise(answered)) answered.then(undefined, next)
     }
   }
 
   /** @type {(req: Request, res: Response, next: Next) => void} */
   return function spillwayLimit(req, res, next) {
-    const side = listed?.(req)
-    if (side === 'allow') {
-      next()
-    } else if (side === 'deny') {
+    let side, charged
+    // Under plain node:http nobody catches what is thrown. What next() throws is not caught: it would be called again.
+    try {
+      side = listed?.(req)
+      if (side === undefined) charged = charge(terms, req)
+    } catch (error) {
+      next(error)
+      return
+    }
+    if (charged === undefined) {
+      if (side === 'allow') next()
       // What somebody else has begun to answer is cut off.
-      if (res.headersSent) res.destroy()
+      else if (res.headersSent) res.destroy()
       else send(FORBIDDEN, res)
+    } else if (isPromise(charged)) {
+      charged.then((later) => conclude(later, req, res, next)).then(undefined, next)
     } else {
-      const charged = charge(terms, req)
-      if (isPromise(charged)) charged.then((later) => conclude(later, req, res, next)).then(undefined, next)
-      else conclude(charged, req, res, next)
+      conclude(charged, req, res, next)
     }
   }
 }
@@ -80,7 +93,13 @@ function shed(guard, options) {
 
   /** @type {(req: Request, res: Response, next: Next) => void} */
   return function spillwayShed(req, res, next) {
-    const shed = shedOf(req)
+    let shed
+    try {
+      shed = shedOf(req)
+    } catch (error) {
+      next(error)
+      return
+    }
     if (shed === null) next()
     else if (res.headersSent) next(shed.refusal)
     else send(shed.problem, res)

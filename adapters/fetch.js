@@ -94,7 +94,7 @@ async function carriedOut(handler, self, request, rest, charged) {
   try {
     return watched(await answered(handler, self, request, rest), charged, request)
   } catch (error) {
-    charged.end(500, request.signal.aborted)
+    charged.end(500, request?.signal?.aborted === true)
     throw error
   }
 }

@@ -42,7 +42,7 @@ function limit(limiter, options) {
     try {
       await next()
     } catch (error) {
-      charged.end(500, request.signal.aborted)
+      charged.end(500, request?.signal?.aborted === true)
       throw error
     }
     // Nobody has answered, as Hono will say.

@@ -25,14 +25,14 @@ function costTrouble({ name }, cost) {
 
 /**
  * What was wrong with charges that native code could not make.
- * @param {readonly { limiter: Named, key: unknown, cost?: unknown }[]} charges
+ * @param {readonly { owner: Named, key: unknown, cost: unknown }[]} charges
  */
 function chargesTrouble(charges) {
   const noKey = charges.find(({ key }) => !isKey(key))
-  if (details[7] === TROUBLE.KEY && noKey) return keyTrouble(noKey.limiter, noKey.key)
-  const noCost = charges.find(({ cost = 1 }) => !isCost(cost))
-  if (details[7] === TROUBLE.COST && noCost) return costTrouble(noCost.limiter, noCost.cost)
-  return troubleOf('limiter', charges.map(({ limiter }) => limiter.name).join('", "'))
+  if (details[7] === TROUBLE.KEY && noKey) return keyTrouble(noKey.owner, noKey.key)
+  const noCost = charges.find(({ cost }) => !isCost(cost))
+  if (details[7] === TROUBLE.COST && noCost) return costTrouble(noCost.owner, noCost.cost)
+  return troubleOf('limiter', charges.map(({ owner }) => owner.name).join('", "'))
 }
 
 module.exports = { isCost, costTrouble, chargesTrouble }

@@ -98,13 +98,15 @@ function blamed(error, provenance, together = ['E_RATE_TOO_FINE']) {
 }
 
 /**
- * The name of the variable that overrides an option: `link-code` and `limit` make `SPILLWAY_LIMITER_LINK_CODE_LIMIT`.
+ * The name of the variable that overrides an option: `link-code` and `limit` make `SPILLWAY_LIMITER_LINK_CODE_LIMIT`. A name without
+ * a letter or digit of ASCII has none: all such names would have the same.
  * @param {string} kind
  * @param {string} name
  * @param {string} option
  */
 function variableOf(kind, name, option) {
-  return `SPILLWAY_${`${kind}_${name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}_${option}`.toUpperCase()}`
+  if (!/[A-Za-z0-9]/.test(name)) return undefined
+  return `SPILLWAY_${kind.toUpperCase()}_${name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}_${option.toUpperCase()}`
 }
 
 /**

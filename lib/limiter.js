@@ -193,38 +193,33 @@ class Limiter {
   /**
    * Spend units of several limiters, all or nothing.
    * @param {import('./native.js').Native} native of the spillway that is asked
-   * @param {readonly { limiter: Limiter, key: string, cost?: number }[]} charges of that spillway's limiters
+   * @param {{ owner: Limiter, key: string, cost: number }[]} charges of limiters on that spillway's clock
    */
   static consumeAll(native, charges) {
     const ok = Limiter.#consumeAll(native, charges)
     if (ok === undefined) throw chargesTrouble(charges)
-    /** @type {import('./decision.js').Charge[]} */
-    const made = []
-    if (ok) for (const { limiter, key, cost = 1 } of charges) made.push({ owner: limiter, key, cost })
-    const { limiter, key, cost = 1 } = charges[details[3] >> 9]
-    return limiter.#told(limiter.#decision(ok, key, cost, undefined, made), key)
+    const { owner, key, cost } = charges[details[3] >> 9]
+    return owner.#told(owner.#decision(ok, key, cost, undefined, charges), key)
   }
 
   /**
    * @param {import('./native.js').Native} native
-   * @param {readonly { limiter: Limiter, key: string, cost?: number }[]} charges
+   * @param {readonly { owner: Limiter, key: string, cost: number }[]} charges
    */
   static #consumeAll(native, charges) {
     if (charges.length === 2) {
       const [one, two] = charges
       // One unit of a user's and of the organisation's, mostly: written out, since a list of arguments has to be made first.
-      if (one.cost === undefined && two.cost === undefined) {
-        return native.consumeAll(one.limiter.#id, one.key, two.limiter.#id, two.key)
-      }
+      if (one.cost === 1 && two.cost === 1) return native.consumeAll(one.owner.#id, one.key, two.owner.#id, two.key)
     }
     /** @type {(number | string)[]} */
     const flat = []
-    for (const { limiter, key, cost = 1 } of charges) flat.push(limiter.#id, key, cost)
+    for (const { owner, key, cost } of charges) flat.push(owner.#id, key, cost)
     return native.consumeAllPriced(...flat)
   }
 
   /**
-   * Whether `value` is a limiter on the clock and registry of `native`.
+   * Whether `value` is a limiter on the clock of `native`.
    * @param {unknown} value
    * @param {import('./native.js').Native} native
    * @returns {value is Limiter}

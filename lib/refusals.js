@@ -42,7 +42,16 @@ const MESSAGES = {
   E_STORE_UNAVAILABLE: (name) => `the store of "${name}" is unavailable`,
 }
 
+/** Denials that waiting for quota does not change; of those the problem type that says so would tell a client to wait. */
+const NOT_FOR_QUOTA = /** @type {const} */ ({
+  impossible: (/** @type {string} */ name) => `the cost is more than the limit of "${name}" ever allows`,
+  blocked: (/** @type {string} */ name) => `this key of "${name}" is blocked`,
+})
+
 class Refusal extends Error {
+  /** Whether it is one of those. */
+  #notForQuota = false
+
   /** @param {{ code: RefusalCode, primitive: string, retryAfterMs?: number, message?: string, cause?: unknown }} info */
   constructor({ code, primitive, retryAfterMs, message, cause }) {
     if (!Object.hasOwn(KINDS, code)) {
@@ -64,8 +73,15 @@ class Refusal extends Error {
 
   /** @param {import('../index').Decision} decision */
   static of(decision) {
-    const code = decision.reason === 'store-unavailable' ? 'E_STORE_UNAVAILABLE' : 'E_LIMITED'
-    return new Refusal({ code, primitive: decision.limiter, retryAfterMs: decision.retryAfterMs })
+    const { reason, limiter: primitive, retryAfterMs } = decision
+    if (reason !== 'impossible' && reason !== 'blocked') {
+      const code = reason === 'store-unavailable' ? 'E_STORE_UNAVAILABLE' : 'E_LIMITED'
+      return new Refusal({ code, primitive, retryAfterMs })
+    }
+    const message = NOT_FOR_QUOTA[reason](primitive)
+    const refusal = new Refusal({ code: 'E_LIMITED', primitive, retryAfterMs, message })
+    refusal.#notForQuota = true
+    return refusal
   }
 
   /** @param {unknown} value */
@@ -77,12 +93,14 @@ class Refusal extends Error {
   /** @returns {import('../index').ProblemDetails} */
   toProblem() {
     const { type, title, status } = KINDS[this.code]
+    // A copy that somebody made of one has no private fields.
+    const unfit = #notForQuota in this && this.#notForQuota
     /** @type {import('../index').ProblemDetails} */
-    const problem = { type, title, status, detail: this.message, code: this.code }
+    const problem = { type: unfit ? 'about:blank' : type, title, status, detail: this.message, code: this.code }
     if (this.retryAfterMs !== undefined && Number.isFinite(this.retryAfterMs)) {
       problem.retryAfter = Math.ceil(this.retryAfterMs / 1000)
     }
-    if (this.code === 'E_LIMITED') problem['violated-policies'] = [this.primitive]
+    if (this.code === 'E_LIMITED' && !unfit) problem['violated-policies'] = [this.primitive]
     return problem
   }
 }

@@ -57,7 +57,7 @@ class Sheds {
       present = { shed, shape }
       this.#named.set(name, present)
     }
-    Shed.setMeasure(present.shed, measure)
+    if (measure !== undefined) Shed.setMeasure(present.shed, measure)
     return present.shed
   }
 

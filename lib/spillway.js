@@ -124,7 +124,7 @@ class Spillway {
 
   /**
    * @param {string} name
-   * @param {import('../index').LimiterOptions | readonly import('../index').LimiterOptions[]} options
+   * @param {import('../index').LimiterOptions | readonly import('../index').LimitOptions[]} options
    */
   limiter(name, options) {
     return /** @type {LimiterHandle} */ (this.#openOne('limiter', name, options))
@@ -175,13 +175,17 @@ class Spillway {
         option: 'charges',
       })
     }
+    const made = []
     for (let index = 0; index < charges.length; index++) {
-      if (Limiter.isOn(charges[index]?.limiter, this.#native)) continue
-      const rule = 'must be a limiter of this spillway'
-      const option = `charges[${index}].limiter`
-      throw misuse('E_OPTION', `\`${option}\` ${rule}; got ${shown(charges[index]?.limiter)}`, { option })
+      const { limiter, key, cost = 1 } = charges[index] ?? {}
+      if (!Limiter.isOn(limiter, this.#native)) {
+        const rule = 'must be a limiter on the clock of this spillway'
+        const option = `charges[${index}].limiter`
+        throw misuse('E_OPTION', `\`${option}\` ${rule}; got ${shown(limiter)}`, { option })
+      }
+      made.push({ owner: limiter, key, cost })
     }
-    return Limiter.consumeAll(this.#native, /** @type {any} */ (charges))
+    return Limiter.consumeAll(this.#native, made)
   }
 
   /** @returns {import('../index').Snapshot} */

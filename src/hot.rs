@@ -1,9 +1,10 @@
 //! The hot path: raw callbacks, one function per operation and environment. Owns reading arguments and leaving details.
 //! Never builds an object, never calls JavaScript and never lets a panic out.
 //!
-//! A callback answers a boolean, a number or a string, and leaves the rest in the details array, which its JavaScript reads
-//! before it does anything else. What the limiter is asked is in `hot/limiter.rs`. Trouble is answered with `undefined` and a number in the last detail; JavaScript then finds out
-//! what to say, since it still has the arguments.
+//! A callback answers a boolean, a number, a string or null, and leaves the rest in the details array, which its
+//! JavaScript reads before it does anything else. Trouble is answered with `undefined` and a number in the last detail;
+//! JavaScript then finds out what to say, since it still has the arguments. What the limiter is asked is in
+//! `hot/limiter.rs`.
 
 mod limiter;
 
@@ -328,7 +329,8 @@ unsafe extern "C" fn breaker_enter<const MANUAL: bool>(
     })
 }
 
-/// `breakerExit(id, generation[, outcome, tookMs[, nowMs]])` → true. What is left out is a call that went well, at once. An ended breaker still takes its permits back.
+/// `breakerExit(id, generation[, outcome, tookMs[, nowMs]])` → true. What is left out is a call that went well, at
+/// once. An ended breaker still takes its permits back.
 unsafe extern "C" fn breaker_exit<const MANUAL: bool>(
     env: sys::napi_env,
     info: sys::napi_callback_info,

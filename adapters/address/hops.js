@@ -2,9 +2,9 @@
 // Never looks further to the left than it is asked to: what stands there may be anybody's.
 'use strict'
 
-const { readAddress } = require('../../lib/notations.js')
+const { readAddress } = require('./notations.js')
 
-/** @typedef {import('../../lib/addresses.js').Groups} Groups */
+/** @typedef {import('./addresses.js').Groups} Groups */
 
 /**
  * Reads the last hop of what stands before `end` into `groups`. Answers where the rest ends: what comes before that place is

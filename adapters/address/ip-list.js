@@ -2,12 +2,12 @@
 // Never decides what being in one means, and never answers for an entry it could not read: a bad list is not made.
 'use strict'
 
-const { addressText, clip, emptyGroups, isIPv4 } = require('../../lib/addresses.js')
+const { addressText, clip, emptyGroups, isIPv4 } = require('./addresses.js')
 const { misuse, shown } = require('../../lib/misuse.js')
-const { readAddress } = require('../../lib/notations.js')
+const { readAddress } = require('./notations.js')
 const { Ranges } = require('./ip-ranges.js')
 
-/** @typedef {import('../../lib/addresses.js').Groups} Groups */
+/** @typedef {import('./addresses.js').Groups} Groups */
 /** @typedef {import('./ip-ranges.js').Range} Range */
 
 /** How much of a family counts as everybody. All the private networks of IPv4 together are less than a hundredth of it. */

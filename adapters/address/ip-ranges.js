@@ -2,7 +2,7 @@
 // Never reads a notation: what comes here is bits.
 'use strict'
 
-/** @typedef {import('../../lib/addresses.js').Groups} Groups */
+/** @typedef {import('./addresses.js').Groups} Groups */
 /** @typedef {{ base: Groups, prefix: number }} Range whose bits after the prefix are zero; the prefix is of all 128 */
 
 /** Ranges of one family. One either holds another or has nothing in common with it, and what is held is left out. */

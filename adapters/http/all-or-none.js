@@ -3,7 +3,9 @@
 'use strict'
 
 const { misuse, shown } = require('../../lib/misuse.js')
+const { TOGETHER } = require('../../lib/limits.js')
 const { isPromise } = require('./answers.js')
+const { requireCost, requireLimiter } = require('./requirements.js')
 
 /**
  * @typedef {(...args: any[]) => any} Asked
@@ -12,9 +14,6 @@ const { isPromise } = require('./answers.js')
  * @typedef {{ consumeAll(charges: readonly LimiterCharge[]): any }} Bound
  * @typedef {{ limiter: Limiter, key: Asked, cost?: number | Asked }} Part
  */
-
-/** As many as consumeAll takes. */
-const MOST = 8
 
 /** What an adapter takes in place of a limiter. Its keys are lists of charges. */
 class Together {
@@ -31,7 +30,9 @@ class Together {
     this.#spillway = spillway
     this.#parts = parts
     this.name = parts.map(({ limiter }) => limiter.name).join(' and ')
-    this.limits = parts.flatMap(({ limiter }) => limiter.limits)
+    const limits = parts.flatMap(({ limiter }) => limiter.limits)
+    // One limiter may be charged for two keys; its policy is one.
+    this.limits = [...new Map(limits.map((info) => [info.name, info])).values()]
   }
 
   /**
@@ -56,12 +57,24 @@ class Together {
   }
 
   /**
+   * Gives back every part that can be; what went wrong first with another is told when all were tried.
    * @param {LimiterCharge[]} charges
    * @param {import('../../index').Decision} decision
    */
   refund(charges, decision) {
-    const done = charges.map(({ limiter, key }) => limiter.refund(key, decision))
-    return done.some(isPromise) ? Promise.all(done) : undefined
+    const done = []
+    /** @type {unknown[]} */
+    const errors = []
+    for (const { limiter, key } of charges) {
+      try {
+        done.push(limiter.refund(key, decision))
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (done.some(isPromise)) return Promise.all([...errors.map((error) => Promise.reject(error)), ...done])
+    if (errors.length > 0) throw errors[0]
+    return undefined
   }
 
   /**
@@ -96,9 +109,9 @@ function together(spillway, parts) {
   if (typeof spillway?.consumeAll !== 'function') {
     throw misuse('E_OPTION', `${caller}: the spillway must have consumeAll; got ${shown(spillway)}`)
   }
-  if (!Array.isArray(parts) || parts.length < 1 || parts.length > MOST) {
+  if (!Array.isArray(parts) || parts.length < 1 || parts.length > TOGETHER) {
     const got = Array.isArray(parts) ? `${parts.length} parts` : shown(parts)
-    throw misuse('E_OPTION', `${caller}: parts must be an array of 1 to ${MOST}; got ${got}`)
+    throw misuse('E_OPTION', `${caller}: parts must be an array of 1 to ${TOGETHER}; got ${got}`)
   }
   return new Together(
     spillway,
@@ -106,11 +119,9 @@ function together(spillway, parts) {
       const { limiter, key, cost, ...rest } = part ?? {}
       const wrong = (/** @type {string} */ option, /** @type {unknown} */ given, /** @type {string} */ rule) =>
         misuse('E_OPTION', `${caller}: parts[${place}].${option} ${rule}; got ${shown(given)}`, { option })
-      if (limiter?.kind !== 'limiter') throw wrong('limiter', limiter, 'must be what limiter(name, …) answered')
+      requireLimiter(`${caller}: parts[${place}].limiter`, limiter, limiter?.kind === 'limiter')
       if (typeof key !== 'function') throw wrong('key', key, 'is required, a function from the request to a string')
-      if (cost !== undefined && typeof cost !== 'number' && typeof cost !== 'function') {
-        throw wrong('cost', cost, 'must be a whole number, or a function from the request to one')
-      }
+      requireCost(`${caller}: parts[${place}].cost`, cost)
       const [unknown] = Object.keys(rest)
       if (unknown !== undefined) throw wrong(unknown, rest[unknown], 'is unknown; there are limiter, key and cost')
       return { limiter, key, cost }

@@ -2,9 +2,10 @@
 // Never answers a denial: what "no" looks like there is the adapter's.
 'use strict'
 
-const { misuse, shown } = require('../../lib/misuse.js')
+const { misuse } = require('../../lib/misuse.js')
 const { Refusal } = require('../../lib/refusals.js')
-const { Outcome } = require('./outcome.js')
+const { Outcome, refundOf } = require('./outcome.js')
+const { requireCost, requireLimiter } = require('./requirements.js')
 
 /**
  * @typedef {(...args: any[]) => any} Asked a function of the arguments of the call
@@ -16,11 +17,8 @@ const { Outcome } = require('./outcome.js')
 /** What a limit of calls can be given. An adapter that has no way to say how a call ended leaves `refund` out. */
 const CALL_OPTIONS = ['key', 'cost', 'override']
 
-/** @type {Record<string, (settled: Settled) => boolean>} */
-const REFUNDS = Object.assign(Object.create(null), {
-  failed: (/** @type {Settled} */ settled) => !settled.ok,
-  successful: (/** @type {Settled} */ settled) => settled.ok,
-})
+/** @type {import('./outcome.js').Rules<Settled>} */
+const OF_CALLS = { successful: ({ ok }) => ok, failed: ({ ok }) => !ok, seen: 'how the call settled' }
 
 class CallLimit {
   #limiter
@@ -37,21 +35,14 @@ class CallLimit {
    * @param {Options} options
    */
   constructor(caller, limiter, options) {
-    const asked = /** @type {Limiter} */ (limiter)
-    if (typeof asked?.consume !== 'function') {
-      throw misuse('E_OPTION', `${caller}: the limiter must be what limiter(name, …) answered; got ${shown(limiter)}`)
-    }
-    const cost = options.get('cost')
-    if (cost !== undefined && typeof cost !== 'number' && typeof cost !== 'function') {
-      const rule = 'must be a whole number, or a function from the arguments of the call to one'
-      throw misuse('E_OPTION', `\`cost\` of ${caller} ${rule}; got ${shown(cost)}`, { option: 'cost' })
-    }
+    const asked = requireLimiter(`${caller}: the limiter`, limiter)
+    const cost = requireCost(`\`cost\` of ${caller}`, options.get('cost'), 'the arguments of the call')
     this.#limiter = asked
     this.#keyOf = keyOf(caller, options)
     this.#cost = typeof cost === 'number' ? cost : undefined
-    this.#costOf = typeof cost === 'function' ? /** @type {Asked} */ (cost) : undefined
+    this.#costOf = typeof cost === 'function' ? cost : undefined
     this.#overrideOf = options.callback('override')
-    this.#refund = refundOf(caller, asked, options.get('refund'))
+    this.#refund = refundOf(`\`refund\` of ${caller}`, asked, options.get('refund'), OF_CALLS)
   }
 
   /**
@@ -99,26 +90,6 @@ function keyOf(caller, options) {
     throw misuse('E_OPTION', `\`key\` of ${caller} ${rule}; it is missing`, { option: 'key' })
   }
   return key
-}
-
-/**
- * @param {string} caller
- * @param {Limiter} limiter
- * @param {unknown} given
- * @returns {((settled: Settled) => boolean) | undefined} undefined where charges stay
- */
-function refundOf(caller, limiter, given) {
-  if (given === undefined) return undefined
-  const rule = typeof given === 'string' ? REFUNDS[given] : given
-  if (typeof rule !== 'function') {
-    const allowed = "must be 'failed', 'successful' or a function of how the call settled"
-    throw misuse('E_OPTION', `\`refund\` of ${caller} ${allowed}; got ${shown(given)}`, { option: 'refund' })
-  }
-  if (typeof limiter.refund !== 'function') {
-    const needed = `needs a limiter that can refund; "${limiter.name}" cannot`
-    throw misuse('E_OPTION', `\`refund\` of ${caller} ${needed}`, { option: 'refund' })
-  }
-  return /** @type {(settled: Settled) => boolean} */ (rule)
 }
 
 module.exports = { CallLimit, CALL_OPTIONS, keyOf }

@@ -7,6 +7,7 @@ const { Together } = require('./all-or-none.js')
 const { listsOf } = require('./lists.js')
 const { refundOf } = require('./outcome.js')
 const { fieldsOf } = require('./ratelimit-fields.js')
+const { requireCost, requireLimiter } = require('./requirements.js')
 
 /**
  * @typedef {(...args: any[]) => any} Asked a function of the request and of what the framework hands on beside it
@@ -41,10 +42,7 @@ const OF_EACH = ['key', 'cost', 'override']
  * @returns {Terms}
  */
 function termsOf(caller, limiter, options, { names = OPTIONS, addressOf } = {}) {
-  const asked = /** @type {Limiter} */ (limiter)
-  if (typeof asked?.consume !== 'function') {
-    throw misuse('E_OPTION', `${caller}: the limiter must be what limiter(name, …) answered; got ${shown(limiter)}`)
-  }
+  const asked = requireLimiter(`${caller}: the limiter`, limiter)
   const given = /** @type {Record<string, any>} */ (options ?? {})
   const together = limiter instanceof Together ? limiter : undefined
   if (together !== undefined) {
@@ -61,10 +59,7 @@ function termsOf(caller, limiter, options, { names = OPTIONS, addressOf } = {}) 
   } else if (typeof given.key !== 'function') {
     throw wrong(caller, 'key', given.key, 'is required, a function from the request to a string')
   }
-  const { cost } = given
-  if (cost !== undefined && typeof cost !== 'number' && typeof cost !== 'function') {
-    throw wrong(caller, 'cost', cost, 'must be a whole number, or a function from the request to one')
-  }
+  const cost = requireCost(`${caller}: cost`, given.cost)
   for (const [option, rule] of [
     ['override', 'must be a function from the request to { limit, window, burst } or undefined'],
     ['onLimited', 'must be a function that answers in place of the 429'],
@@ -89,7 +84,7 @@ function termsOf(caller, limiter, options, { names = OPTIONS, addressOf } = {}) 
     costOf: typeof cost === 'function' ? cost : undefined,
     overrideOf: given.override,
     fields: fieldsOf(caller, asked, given.headers),
-    refund: refundOf(caller, asked, given.refund),
+    refund: refundOf(`${caller}: refund`, asked, given.refund),
     onLimited: given.onLimited,
     listed: listsOf(caller, given, given.address ?? addressOf),
   }

@@ -10,29 +10,36 @@ const { misuse, shown } = require('../../lib/misuse.js')
  * @typedef {{ readonly status: number, readonly aborted: boolean }} End `aborted`: the answer did not reach its end
  * @typedef {(end: End) => boolean} RefundRule
  */
+/**
+ * What the words of the option mean, and what a function in their place sees.
+ * @template E
+ * @typedef {{ successful: (end: E) => boolean, failed: (end: E) => boolean, seen: string }} Rules
+ */
 
 const failed = (/** @type {End} */ { status, aborted }) => aborted || status >= 400
-const successful = (/** @type {End} */ end) => !failed(end)
+/** @type {Rules<End>} */
+const OF_ANSWERS = { successful: (end) => !failed(end), failed, seen: '{ status, aborted }' }
 
 /**
- * @param {string} caller
+ * The option `refund`.
+ * @template E what a rule sees
+ * @param {string} where it was given, as messages name it
  * @param {Limiter} limiter
  * @param {unknown} given
- * @returns {RefundRule | undefined} undefined where charges stay
+ * @param {Rules<E>} rules
+ * @returns {((end: E) => boolean) | undefined} undefined where charges stay
  */
-function refundOf(caller, limiter, given) {
+function refundOf(where, limiter, given, rules = /** @type {Rules<any>} */ (OF_ANSWERS)) {
   if (given === undefined) return undefined
-  const rule = given === 'failed' ? failed : given === 'successful' ? successful : given
+  const rule = given === 'failed' || given === 'successful' ? rules[given] : given
   if (typeof rule !== 'function') {
-    const allowed = "must be 'successful', 'failed' or a function of { status, aborted }"
-    throw misuse('E_OPTION', `${caller}: refund ${allowed}; got ${shown(given)}`, { option: 'refund' })
+    const allowed = `must be 'successful', 'failed' or a function of ${rules.seen}`
+    throw misuse('E_OPTION', `${where} ${allowed}; got ${shown(given)}`, { option: 'refund' })
   }
   if (typeof limiter.refund !== 'function') {
-    throw misuse('E_OPTION', `${caller}: refund needs a limiter that can refund; "${limiter.name}" cannot`, {
-      option: 'refund',
-    })
+    throw misuse('E_OPTION', `${where} needs a limiter that can refund; "${limiter.name}" cannot`, { option: 'refund' })
   }
-  return /** @type {RefundRule} */ (rule)
+  return /** @type {(end: E) => boolean} */ (rule)
 }
 
 /** Of a request that was let by: a denied one was not charged. */

@@ -20,8 +20,9 @@ const { milliseconds } = require('../../lib/durations.js')
 const MOST_PLANS = 100
 
 class Quota {
+  #algorithm
+  #windowMs
   #unitMs
-  #windowed
 
   /** @param {LimitInfo} info */
   constructor({ name, limit, windowMs, burst, algorithm }) {
@@ -30,21 +31,31 @@ class Quota {
     this.burst = burst
     /** Rounding up promises less than is given, never more. */
     this.windowSeconds = Math.ceil(windowMs / 1000)
+    this.#algorithm = algorithm
+    this.#windowMs = windowMs
     this.#unitMs = windowMs / limit
-    this.#windowed = algorithm === 'fixed-window' || algorithm === 'sliding-window'
   }
 
   /**
-   * Whole seconds until more may be spent than `remaining`: the next unit of a token bucket, the end of a window. The time to
-   * the full burst, which `resetMs` of a token bucket says, would tell a client that has spent all to wait for thirty units
-   * when it needs one.
+   * Whole seconds to wait for more than `remaining`: until the next unit of a token bucket, until the end of a window. The time
+   * until all is back, which `resetMs` says, would tell a client that has spent all to wait for thirty units when it needs one.
    * @param {Decision} decision
    */
   seconds({ remaining, retryAfterMs, resetMs }) {
     // A denial repeats Retry-After, which must not point before this time.
     if (retryAfterMs > 0 && retryAfterMs !== Infinity) return Math.ceil(retryAfterMs / 1000)
-    const ms = this.#windowed ? resetMs : resetMs - (this.burst - remaining - 1) * this.#unitMs
+    // Nothing is spent, so there is nothing to wait for.
+    if (resetMs === 0) return 0
+    const ms = this.#untilMore(remaining, resetMs)
     return ms > 0 ? Math.ceil(ms / 1000) : 0
+  }
+
+  /** @type {(remaining: number, resetMs: number) => number} */
+  #untilMore(remaining, resetMs) {
+    if (this.#algorithm === 'fixed-window') return resetMs
+    // What was spent in this window is forgotten at the end of the next one, and begins to fade at the end of this.
+    if (this.#algorithm === 'sliding-window') return resetMs > this.#windowMs ? resetMs - this.#windowMs : resetMs
+    return resetMs - (this.burst - remaining - 1) * this.#unitMs
   }
 }
 

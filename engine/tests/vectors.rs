@@ -1075,7 +1075,7 @@ fn the_breaker_makes_the_vectors_that_are_committed() {
     hold("breaker.json", &breaker_vectors());
 }
 
-/// Another engine has nothing but the text: this one follows the formulas of SEMANTICS.md §1 with wide integers.
+/// Another engine has nothing but the text: this one follows the formulas of engine/vectors/README.md with wide integers.
 #[test]
 fn the_limiter_vectors_can_be_followed_from_their_text_alone() {
     let vectors: Value = serde_json::from_str(&limiter_vectors()).unwrap();

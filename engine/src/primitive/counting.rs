@@ -23,7 +23,7 @@ pub struct Counting<'a> {
 pub struct Taken {
     /// A time in the window that was charged.
     charged_at: Nanos,
-    /// Resets of its place that had ended before it.
+    /// Resets that had ended before it.
     resets: u64,
 }
 
@@ -84,14 +84,18 @@ impl<'a> Counting<'a> {
     pub fn refund(&self, key: Fingerprint, cost: u32, charged_at: Moment, now: Moment) {
         let charged_at = self.limit.time(charged_at);
         // Asked under the lock of the key's cell: whoever finds a cell made after a reset sees that reset.
-        let forgotten =
-            || self.limit.resets_of(key).is_some_and(|resets| charged_at <= resets.at.load(Ordering::Acquire));
+        let forgotten = || self.limit.resets().forgot(key, charged_at, self.limit.time(now));
         self.give_back(key, charged_at, now, || if forgotten() { 0 } else { cost });
     }
 
+    /// Whether some of its keys are counted together, so that a charge cannot be undone for sure.
+    pub(super) fn overflows(&self) -> bool {
+        self.cells.overflows()
+    }
+
     /// What it will take to undo a charge that is about to be made.
-    pub fn before(&self, key: Fingerprint) -> u64 {
-        self.limit.resets_of(key).map_or(0, |resets| resets.ended.load(Ordering::Acquire))
+    pub fn before(&self) -> u64 {
+        self.limit.resets().ended()
     }
 
     /// What it takes to undo a charge made at `now`.
@@ -107,10 +111,8 @@ impl<'a> Counting<'a> {
 
     /// Give back a charge of this very moment, unless a reset may have forgotten it.
     pub fn undo(&self, key: Fingerprint, cost: u32, taken: Taken, now: Moment) {
-        // None was running when it was made, and none has begun since.
-        let forgotten =
-            || self.limit.resets_of(key).is_some_and(|resets| resets.begun.load(Ordering::Acquire) != taken.resets);
-        self.give_back(key, taken.charged_at, now, || if forgotten() { 0 } else { cost });
+        let owed = || if self.limit.resets().none_since(taken.resets) { cost } else { 0 };
+        self.give_back(key, taken.charged_at, now, owed);
     }
 
     fn give_back(&self, key: Fingerprint, charged_at: Nanos, now: Moment, owed: impl Fn() -> u32) {

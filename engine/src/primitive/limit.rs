@@ -8,13 +8,11 @@ use crate::clock::{Moment, Nanos};
 use crate::error::{Code, Fault};
 use crate::store::cells::Cells;
 use crate::store::fingerprint::Fingerprint;
+use crate::store::resets::Resets;
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Places that remember resets. Two keys in one place cost each other a refund now and then, never a unit too much.
-const RESETS: usize = 64;
 
 /// How far ahead of now a bucket's word may lie.
 pub(super) const FARTHEST: Nanos = (1 << 62) - 1;
@@ -79,38 +77,28 @@ pub struct Limit {
     config: LimitConfig,
     rule: Rule,
     cells: Cells,
-    /// Cells of the plans with windows of another length, by that length: the numbers of one mean nothing to the other.
-    apart: RwLock<Vec<(Rule, Arc<Cells>)>>,
-    /// The resets of the keys of each place.
-    resets: [Resets; RESETS],
+    /// Cells of the plans with a window of another length, by that length: what is spent of one is not spent of the other.
+    apart: RwLock<Vec<(u64, Arc<Cells>)>>,
+    resets: Resets,
     /// How far ahead a bucket's word may lie and mean it: what the most patient reservation, or the widest plan, has needed so far.
+    /// Of windows, for how long a charge may be given back.
     pub(super) reach: AtomicU64,
     /// The same, once every thread goes by it: never more than `reach`.
     granted: AtomicU64,
     granting: Mutex<()>,
 }
 
-/// Resets of some keys. A charge from before one gives nothing back: what it spent is forgotten already.
-#[derive(Default)]
-pub(super) struct Resets {
-    /// When the last one was.
-    pub(super) at: AtomicU64,
-    /// How many have begun, and how many have ended: never more.
-    pub(super) begun: AtomicU64,
-    pub(super) ended: AtomicU64,
-}
-
 impl Limit {
     /// A limit nobody has asked yet.
     pub fn new(config: &LimitConfig) -> Result<Self, Fault> {
         let rule = Rule::new(config.algorithm, config.limit, config.window_ms, config.burst)?;
-        let reach = if let Rule::TokenBucket(bucket) = &rule { bucket.tolerance() } else { 0 };
+        let reach = rule.reach();
         Ok(Limit {
             rule,
             cells: Cells::new(config.max_keys as usize),
             apart: RwLock::default(),
             config: config.clone(),
-            resets: std::array::from_fn(|_| Resets::default()),
+            resets: Resets::new(config.max_keys as usize),
             reach: AtomicU64::new(reach),
             granted: AtomicU64::new(reach),
             granting: Mutex::new(()),
@@ -131,7 +119,7 @@ impl Limit {
 
     /// Bytes of its cells.
     pub fn bytes(&self) -> usize {
-        self.sum(Cells::bytes)
+        self.sum(Cells::bytes) + self.resets.bytes()
     }
 
     /// Keys that have a cell, live or expired.
@@ -164,19 +152,16 @@ impl Limit {
         let burst = burst.or(limit).unwrap_or(self.config.burst);
         let window_ms = window_ms.unwrap_or(own);
         let rule = Rule::new(algorithm, limit.unwrap_or(self.config.limit), window_ms, burst)?;
-        match &rule {
-            // A bucket's word is a time, which any rate can read.
-            Rule::TokenBucket(bucket) => self.reach_for(bucket.tolerance()),
-            _ if window_ms != own => return Ok(Plan { apart: Some(self.cells_apart(&rule)?), rule }),
-            _ => {}
-        }
-        Ok(Plan { rule, apart: None })
+        self.reach_for(rule.reach());
+        let apart = if window_ms == own { None } else { Some(self.cells_apart(window_ms)?) };
+        Ok(Plan { rule, apart })
     }
 
-    /// The cells for windows as long as the rule's, which are not its own.
-    fn cells_apart(&self, rule: &Rule) -> Result<Arc<Cells>, Fault> {
-        let find = |apart: &[(Rule, Arc<Cells>)]| {
-            apart.iter().find(|(other, _)| other.width() == rule.width()).map(|(_, cells)| cells.clone())
+    /// The cells for windows of another length than its own.
+    fn cells_apart(&self, window_ms: f64) -> Result<Arc<Cells>, Fault> {
+        let length = window_ms.to_bits();
+        let find = |apart: &[(u64, Arc<Cells>)]| {
+            apart.iter().find(|(other, _)| *other == length).map(|(_, cells)| cells.clone())
         };
         if let Some(cells) = find(&self.apart.read()) {
             return Ok(cells);
@@ -196,7 +181,7 @@ impl Limit {
             ));
         }
         let cells = Arc::new(Cells::new(self.config.max_keys as usize));
-        apart.push((*rule, cells.clone()));
+        apart.push((length, cells.clone()));
         Ok(cells)
     }
 
@@ -211,18 +196,17 @@ impl Limit {
 
     /// Forget the key.
     pub fn reset(&self, key: Fingerprint, now: Moment) {
-        let Some(resets) = self.resets_of(key) else { return };
-        resets.begun.fetch_add(1, Ordering::AcqRel);
-        resets.at.fetch_max(self.time(now), Ordering::AcqRel);
-        self.cells.remove(key);
-        for (_, cells) in self.apart.read().iter() {
-            cells.remove(key);
-        }
-        resets.ended.fetch_add(1, Ordering::AcqRel);
+        self.resets.during(key, self.time(now), self.reach.load(Ordering::Acquire), || {
+            self.cells.remove(key);
+            for (_, cells) in self.apart.read().iter() {
+                cells.remove(key);
+            }
+        });
     }
 
-    pub(super) fn resets_of(&self, key: Fingerprint) -> Option<&Resets> {
-        self.resets.get((key.high % RESETS as u64) as usize)
+    /// The resets of its keys.
+    pub(super) fn resets(&self) -> &Resets {
+        &self.resets
     }
 
     /// The time on the clock it goes by.
@@ -243,6 +227,9 @@ impl Limit {
             let reach = needed.saturating_mul(2).min(FARTHEST);
             self.reach.store(reach, Ordering::Release);
             self.cells.wait_for_readers();
+            for (_, cells) in self.apart.read().iter() {
+                cells.wait_for_readers();
+            }
             self.granted.store(reach, Ordering::Release);
         }
     }

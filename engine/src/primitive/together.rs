@@ -2,7 +2,7 @@
 //! undone. Never charges what was asked after a denial.
 
 use super::counting::{Counting, Taken};
-use super::limit::{Limit, Plan};
+use super::limit::Plan;
 use super::limiter::{Count, LimiterHandle};
 use crate::clock::{Moment, Nanos};
 use crate::policy::rate::{Answer, Verdict};
@@ -88,8 +88,9 @@ impl<'a> Ask<'a> {
     fn blocked(&self, index: usize, now: Moment) -> Option<Decision> {
         let wait = self.handle.limiter().blocked_for(self.key, now)?;
         let verdict = Verdict { answer: Answer::Limited, remaining: 0, retry_after: wait, reset: wait, wait: 0 };
-        let shadowed = self.handle.limiter().limits().iter().all(Limit::is_shadow);
-        Some(Decision { reason: Reason::Blocked, shadowed, spoke: (index, 0), verdict })
+        let denies = self.handle.limiter().limits().iter().position(|limit| !limit.is_shadow());
+        let spoke = (index, denies.unwrap_or(0));
+        Some(Decision { reason: Reason::Blocked, shadowed: denies.is_none(), spoke, verdict })
     }
 }
 
@@ -98,6 +99,8 @@ impl<'a> Ask<'a> {
 struct Bench {
     tightest: Option<Spoken>,
     denies: Option<Spoken>,
+    /// The same of the limits in shadow, which speak only where no other has anything to say.
+    shadow_tightest: Option<Spoken>,
     shadow_denies: Option<Spoken>,
 }
 
@@ -115,14 +118,17 @@ impl Bench {
             if denies.is_none_or(|before| spoken.denies_longer_than(&before)) {
                 *denies = Some(spoken);
             }
-        } else if self.tightest.is_none_or(|before| spoken.is_tighter_than(&before)) {
-            self.tightest = Some(spoken);
+        } else {
+            let tightest = if in_shadow { &mut self.shadow_tightest } else { &mut self.tightest };
+            if tightest.is_none_or(|before| spoken.is_tighter_than(&before)) {
+                *tightest = Some(spoken);
+            }
         }
     }
 
     fn decision(self) -> Option<Decision> {
         let shadowed = self.denies.is_none() && self.shadow_denies.is_some();
-        let Spoken { place, verdict } = self.denies.or(self.shadow_denies).or(self.tightest)?;
+        let Spoken { place, verdict } = self.denies.or(self.shadow_denies).or(self.tightest).or(self.shadow_tightest)?;
         Some(Decision { reason: Reason::of(verdict.answer), shadowed, spoke: place, verdict })
     }
 }
@@ -191,16 +197,33 @@ pub(super) fn take(asks: &[Ask<'_>], patience: Option<Nanos>, now: Moment) -> Op
             None => {}
         }
     }
+    let parts = || asks.iter().enumerate().flat_map(|(index, ask)| ask.parts(index));
     let mut bench = Bench::default();
+    let several = parts().nth(1).is_some();
+    if several && parts().any(|part| part.counting.overflows()) {
+        // What keys share cannot be given back: so nothing is taken unless all of it can be had.
+        for Part { counting, key, cost, place } in parts() {
+            let verdict = counting.look(key, cost, patience, now)?;
+            if verdict.answer != Answer::Allowed {
+                bench.note(place, counting.is_shadow(), verdict);
+            }
+        }
+        if bench.denies.is_some() {
+            let decision = bench.decision()?;
+            count(decision.spoke.0, Count::Limited);
+            return Some(decision);
+        }
+        bench = Bench::default();
+    }
     let mut taken: SmallVec<[(Part<'_>, Taken); 4]> = SmallVec::new();
-    for part in asks.iter().enumerate().flat_map(|(index, ask)| ask.parts(index)) {
+    for part in parts() {
         let Part { counting, key, cost, place } = part;
         if bench.denies.is_some() {
             // Once one has denied, the others are only asked how long they would.
             bench.note(place, counting.is_shadow(), counting.look(key, cost, patience, now)?);
             continue;
         }
-        let before = counting.before(key);
+        let before = counting.before();
         let verdict = counting.charge(key, cost, patience, now)?;
         bench.note(place, counting.is_shadow(), verdict);
         if verdict.answer == Answer::Allowed {

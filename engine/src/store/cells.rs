@@ -140,7 +140,14 @@ impl Cells {
             return Some(verdict);
         }
         if table.cells.len() >= self.room {
-            sweep_locked(&mut table, now, step);
+            // Where a newcomer would be refused otherwise, room is looked for everywhere.
+            let slices = if self.sketch_width == 0 { table.cells.num_buckets().div_ceil(SLICE) } else { 1 };
+            for _ in 0..slices {
+                sweep_locked(&mut table, now, step);
+                if table.cells.len() < self.room {
+                    break;
+                }
+            }
         }
         if table.cells.len() < self.room {
             if table.cells.is_empty() {
@@ -205,6 +212,12 @@ impl Cells {
         self.len() == 0
     }
 
+    /// Whether some keys are counted in the sketch.
+    #[inline]
+    pub fn overflows(&self) -> bool {
+        self.sketch.get().is_some()
+    }
+
     /// Charges that were made in the sketch.
     pub fn overflowed(&self) -> u64 {
         self.overflowed.load(Ordering::Relaxed)
@@ -232,7 +245,8 @@ pub(super) fn untidied<S: Step>(tidied_at: Ticks, now: Ticks, step: &S) -> Untid
     let memory = step.memory();
     match now.checked_sub(tidied_at) {
         _ if memory == Ticks::MAX => Untidied::No,
-        // The clock went back: it counts from here on.
+        // The clock went back: ages can be told as far as that, and from there it counts from here on.
+        None if tidied_at - now < memory => Untidied::No,
         None => Untidied::Yes,
         Some(since) if since < memory => Untidied::No,
         Some(since) if since < memory.saturating_add(memory / 2) => Untidied::Yes,

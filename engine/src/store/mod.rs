@@ -7,6 +7,7 @@ pub mod fingerprint;
 pub mod flights;
 pub mod generations;
 pub mod ledger;
+pub mod resets;
 pub mod sketch;
 pub mod waiters;
 pub mod word;

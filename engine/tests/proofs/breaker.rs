@@ -1,4 +1,5 @@
-//! The breaker against a state machine written from SEMANTICS.md §2, with a list of calls for a window and a set of probes.
+//! The breaker against a state machine written from what `BreakerOptions` of index.d.ts promises, with a list of calls for a window
+//! and a set of probes.
 //! Never packs anything into a word.
 
 use crate::dice::Dice;
@@ -272,7 +273,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_breaker_is_the_machine_of_the_semantics(
+    fn the_breaker_is_the_machine_that_index_d_ts_promises(
         config in configs(),
         start in 0..10_000_000u64,
         steps in prop::collection::vec((gaps(), 0..MILLI, actions()), 1..64),

@@ -75,8 +75,8 @@ fn ten_million_calls_over_several_limiters_spend_exactly_what_was_admitted_and_a
         limiter([sliding(40, 24.0 * HOUR_MS)]),
         limiter([bucket(50, 50.0 * HOUR_MS, 50), fixed(30, HOUR_MS), sliding(45, 2.0 * HOUR_MS)]),
     ];
-    let plans = [(0, 80, Some(80.0 * HOUR_MS)), (1, 60, None), (2, 60, None)]
-        .map(|(which, limit, window_ms): (usize, u32, _)| limiters[which].plan(Some(limit), window_ms, None).unwrap());
+    let plans = [(0, None, Some(80)), (1, Some(60), None), (2, Some(60), None)]
+        .map(|(which, limit, burst): (usize, _, _)| limiters[which].plan(limit, None, burst).unwrap());
     let books = [100, 60, 60, 30].map(Book::new);
     let now = at(TODAY);
 
@@ -400,7 +400,7 @@ fn a_charge_on_a_plan_larger_than_any_before_is_never_taken_for_a_clock_that_jum
             let mut admitted = 0;
             for size in 1..40 {
                 if thread < 2 {
-                    let plan = limiter.plan(Some(size), Some(f64::from(size) * HOUR_MS), None).unwrap();
+                    let plan = limiter.plan(None, None, Some(size)).unwrap();
                     admitted += u64::from(consume_all(&[planned(&handle, 1, 1, &plan)], at(TODAY)).unwrap().ok());
                 } else {
                     admitted += u64::from(handle.consume(key(1), 1, at(TODAY)).unwrap().ok());

@@ -1,4 +1,4 @@
-//! The bugs of peers that were reproduced (FACTS.md §5), each as the test that would have caught it.
+//! The bugs of peers that were reproduced, each as the test that would have caught it.
 //! Never more than the bug: the whole of a rule is proven beside it.
 
 use crate::dice::key;

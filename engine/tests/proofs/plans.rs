@@ -87,7 +87,7 @@ fn a_reset_forgets_what_the_key_spent_on_a_plan_too() {
 #[test]
 fn one_call_on_a_smaller_plan_does_not_forget_what_was_spent_on_the_limits_own() {
     let handle = handle([bucket(100, HOUR_MS, 100)]);
-    let plan = handle.limiter().plan(Some(10), Some(1_000.0), None).unwrap();
+    let plan = handle.limiter().plan(None, None, Some(10)).unwrap();
     assert!(admits(&handle, 1, 100, TODAY));
     assert!(!admits_on(&handle, 1, 1, &plan, TODAY));
     assert!(!admits(&handle, 1, 1, TODAY));

@@ -190,8 +190,11 @@ fn several_limits_together_say_what_each_says_alone() {
                 parts
                     .iter()
                     .filter(|(.., said)| said.ok())
-                    .map(|(alone, cost, _)| alone.handle.consume(key(1), *cost, at(now)).unwrap().verdict),
+                    .map(|(alone, cost, _)| (alone, alone.handle.consume(key(1), *cost, at(now)).unwrap().verdict)),
             );
+            // A limit in shadow speaks only where there is no other.
+            let speaks = |shadow| charged.iter().filter(move |(alone, _)| alone.config.shadow == shadow);
+            let charged = Vec::from_iter(speaks(speaks(false).next().is_none()).map(|(_, verdict)| *verdict));
             assert!(decision.ok());
             retry_after = 0;
             if let Some((impossible, wait)) = longest(true) {

@@ -1,4 +1,4 @@
-//! The fixed and the sliding window against a list of every charge, and against what SEMANTICS promises of both.
+//! The fixed and the sliding window against a list of every charge, and against what docs/limiter.md promises of both.
 //! Never counts in the code's own bits.
 
 use crate::limiters::TODAY;

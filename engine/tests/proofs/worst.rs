@@ -1,4 +1,4 @@
-//! The most that each algorithm admits in one true window, looked for by climbing: the table of SEMANTICS as a test.
+//! The most that each algorithm admits in one true window, looked for by climbing: the table of docs/limiter.md as a test.
 //! Never a bound that nobody comes close to: each is reached.
 
 use crate::dice::Dice;

@@ -209,13 +209,13 @@ class Limiter {
   static #consumeAll(native, charges) {
     if (charges.length === 2) {
       const [one, two] = charges
-      // One unit of a user's and of the organisation's, mostly: written out, since a list of arguments has to be made first.
-      if (one.cost === 1 && two.cost === 1) return native.consumeAll(one.owner.#id, one.key, two.owner.#id, two.key)
+      // One unit of a user's and of the organisation's, mostly: it has a call of its own, which looks at fewer arguments.
+      if (one.cost === 1 && two.cost === 1) return native.consumeBoth(one.owner.#id, one.key, two.owner.#id, two.key)
     }
     /** @type {(number | string)[]} */
     const flat = []
     for (const { owner, key, cost } of charges) flat.push(owner.#id, key, cost)
-    return native.consumeAllPriced(...flat)
+    return native.consumeAll(...flat)
   }
 
   /**

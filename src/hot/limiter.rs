@@ -6,7 +6,7 @@ use crate::environment::{Handle, typed_array};
 use napi::sys;
 use smallvec::SmallVec;
 use spillway_engine::clock::{MILLI, Moment, Nanos, millis_up, monotonic, wall};
-use spillway_engine::policy::rate::Answer;
+use spillway_engine::policy::rate::{Answer, Verdict};
 use spillway_engine::primitive::limit::Plan;
 use spillway_engine::primitive::limiter::{Ask, Decision, Limiter, LimiterHandle, Reads, Reason, consume_all};
 
@@ -61,6 +61,19 @@ impl<const N: usize> Call<'_, N> {
         // JavaScript has seen to it that both are whole and fit.
         let whole = |number: Option<f64>| number.map(|number| number as u32);
         limiter.plan(whole(limit), window_ms, whole(burst)).map(Some).map_err(|_| Trouble::Plan)
+    }
+
+    /// Leave what `decided` does, of the one limit there is.
+    #[inline]
+    fn answered(&self, verdict: Verdict, date: [f64; 2]) -> Reply {
+        let (reason, retry_after) = match verdict.answer {
+            Answer::Allowed => (0.0, 0.0),
+            Answer::Limited => (1.0, millis_up(verdict.retry_after) as i64 as f64),
+            Answer::Impossible => (2.0, f64::INFINITY),
+        };
+        let (remaining, reset) = (f64::from(verdict.remaining), millis_up(verdict.reset) as i64 as f64);
+        self.environment.leave_all(0, [remaining, retry_after, reset, reason, date[0], date[1]]);
+        self.boolean(verdict.answer == Answer::Allowed)
     }
 
     /// Leave remaining, retryAfterMs, resetMs, who spoke, the charge's date, its date on the calendar, and waitMs.
@@ -122,8 +135,12 @@ unsafe extern "C" fn consume<const MANUAL: bool>(env: sys::napi_env, info: sys::
         let cost = call.cost(2)?;
         call.limiter(|limiter, origin| {
             let now = call.moment::<MANUAL>(limiter.limiter().reads())?;
+            let date = date_of(origin, now);
+            if let Some(verdict) = limiter.consume_simply(key, cost, now) {
+                return call.answered(verdict, date);
+            }
             let decision = limiter.consume(key, cost, now).ok_or(Trouble::Internal)?;
-            call.decided(decision, date_of(origin, now))
+            call.decided(decision, date)
         })
     })
 }
@@ -273,13 +290,13 @@ unsafe extern "C" fn consume_many<const MANUAL: bool>(
     })
 }
 
-/// `consumeAll([nowMs, wallMs,] id, key, id, key, …)` → ok, for one unit each; `consumeAllPriced([nowMs, wallMs,] id, key, cost,
-/// …)`. Up to eight charges, all of limiters on one clock. Left: what `decided` leaves.
-unsafe extern "C" fn consume_together<const MANUAL: bool, const PRICED: bool>(
+/// `consumeBoth([nowMs, wallMs,] id, key, id, key)` → ok, for one unit each; `consumeAll([nowMs, wallMs,] id, key, cost, …)`. Up to
+/// eight charges, all of limiters on one clock. Left: what `decided` leaves. `N` is room for the arguments: each costs, given or not.
+unsafe extern "C" fn consume_together<const MANUAL: bool, const PRICED: bool, const N: usize>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
-    enter::<{ 2 + 3 * CHARGES }>(env, info, |call| {
+    enter::<N>(env, info, |call| {
         let handles = call.environment.handles.borrow();
         let mut asks: SmallVec<[Ask<'_>; 2]> = SmallVec::new();
         let mut reads = Reads::default();
@@ -322,8 +339,8 @@ pub(super) const CALLBACKS: &[(&str, Callback)] = &[
     ("limiterUnblockAt", unblock::<true>),
     ("limiterConsumeMany", consume_many::<false>),
     ("limiterConsumeManyAt", consume_many::<true>),
-    ("consumeAll", consume_together::<false, false>),
-    ("consumeAllAt", consume_together::<true, false>),
-    ("consumeAllPriced", consume_together::<false, true>),
-    ("consumeAllPricedAt", consume_together::<true, true>),
+    ("consumeBoth", consume_together::<false, false, 4>),
+    ("consumeBothAt", consume_together::<true, false, 6>),
+    ("consumeAll", consume_together::<false, true, { 3 * CHARGES }>),
+    ("consumeAllAt", consume_together::<true, true, { 2 + 3 * CHARGES }>),
 ];

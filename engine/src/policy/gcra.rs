@@ -67,16 +67,20 @@ impl Gcra {
     }
 
     /// Whole units that refill in `span`.
+    #[inline]
     fn units(&self, span: Ticks) -> u32 {
         self.period.divide(span).0 as u32
     }
 
     /// Where counting starts: `tat`, or now if that is past, or the full debt if `tat` was left behind by a clock that jumped.
+    #[inline]
     fn base(&self, tat: u64, now: Ticks) -> u64 {
         self.settle(tat, now).max(now)
     }
 
     /// Charge, with the debt allowed to exceed the tolerance by `patience`: then the caller waits before it begins.
+    // As the limiter's `consume_simply`.
+    #[inline(always)]
     fn charge_within(&self, tat: u64, now: Ticks, cost: u32, patience: Ticks) -> (u64, Verdict) {
         let base = self.base(tat, now);
         let held = |answer, retry_after| Verdict {

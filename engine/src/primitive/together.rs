@@ -2,7 +2,7 @@
 //! undone. Never charges what was asked after a denial.
 
 use super::counting::{Counting, Taken};
-use super::limit::Plan;
+use super::limit::{Limit, Plan};
 use super::limiter::{Count, LimiterHandle};
 use crate::clock::{Moment, Nanos};
 use crate::policy::rate::{Answer, Verdict};
@@ -176,7 +176,38 @@ pub(super) fn refund(ask: Ask<'_>, shadowed: bool, charged_at: Moment, now: Mome
 /// Limits are charged in order, and on a denial given back at the same moment: another thread may be denied in between, never
 /// admitted too much. None if nothing is asked.
 pub fn consume_all(asks: &[Ask<'_>], now: Moment) -> Option<Decision> {
+    if let [one, two] = asks
+        && let Some(decision) = consume_both(one, two, now)
+    {
+        return Some(decision);
+    }
     take(asks, None, now)
+}
+
+impl<'a> Ask<'a> {
+    /// Its limit, where that is the only one, counts, and no more has to be known: no plan, no block, no sketch.
+    fn simply(&self) -> Option<&'a Limit> {
+        self.handle.only_limit().filter(|limit| self.plan.is_none() && !limit.overflows())
+    }
+}
+
+/// The usual case in short: a user's limit and the organisation's, and both admit. None if it is another; then nothing is spent.
+#[inline]
+fn consume_both(one: &Ask<'_>, two: &Ask<'_>, now: Moment) -> Option<Decision> {
+    let (user, organisation) = (one.simply()?, two.simply()?);
+    let counting = user.counting(None);
+    let before = counting.before();
+    let first = user.charge(one.key, one.cost, now).filter(|verdict| verdict.answer == Answer::Allowed)?;
+    let second = organisation.charge(two.key, two.cost, now).filter(|verdict| verdict.answer == Answer::Allowed);
+    let Some(second) = second else {
+        counting.undo(one.key, one.cost, counting.taken(before, &first, now), now);
+        return None;
+    };
+    one.handle.count(Count::Allowed);
+    two.handle.count(Count::Allowed);
+    let (first, second) = (Spoken { place: (0, 0), verdict: first }, Spoken { place: (1, 0), verdict: second });
+    let Spoken { place, verdict } = if second.is_tighter_than(&first) { second } else { first };
+    Some(Decision { reason: Reason::Allowed, shadowed: false, spoke: place, verdict })
 }
 
 /// As [`consume_all`]; with patience, reserve.
@@ -186,8 +217,9 @@ pub(super) fn take(asks: &[Ask<'_>], patience: Option<Nanos>, now: Moment) -> Op
             ask.handle.count(counter);
         }
     };
-    let mut blocked_in_shadow = None;
+    let (mut blocked_in_shadow, mut shared) = (None, false);
     for (index, ask) in asks.iter().enumerate() {
+        shared |= ask.parts(index).any(|part| part.counting.overflows());
         match ask.blocked(index, now) {
             Some(decision) if decision.shadowed => blocked_in_shadow = Some(decision),
             Some(decision) => {
@@ -199,8 +231,7 @@ pub(super) fn take(asks: &[Ask<'_>], patience: Option<Nanos>, now: Moment) -> Op
     }
     let parts = || asks.iter().enumerate().flat_map(|(index, ask)| ask.parts(index));
     let mut bench = Bench::default();
-    let several = parts().nth(1).is_some();
-    if several && parts().any(|part| part.counting.overflows()) {
+    if shared {
         // What keys share cannot be given back: so nothing is taken unless all of it can be had.
         for Part { counting, key, cost, place } in parts() {
             let verdict = counting.look(key, cost, patience, now)?;

@@ -100,6 +100,7 @@ impl Cells {
     ///
     /// The step is made under the shard's lock, so that it sees whatever was published before [`Cells::wait_for_readers`]. None
     /// only if there is no room and no sketch.
+    #[inline]
     pub fn update<S: Step>(&self, key: Fingerprint, now: Ticks, step: impl Fn() -> S) -> Option<S::Verdict> {
         let shard = self.shard(key)?;
         {

@@ -4,6 +4,8 @@ use crate::policy::{Step, Ticks};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Apply `step` to `word`. An unchanged word is not written, so a denial never dirties a cache line.
+// As the limiter's `consume_simply`.
+#[inline(always)]
 pub fn update<S: Step>(word: &AtomicU64, now: Ticks, step: &S) -> S::Verdict {
     let mut seen = word.load(Ordering::Relaxed);
     loop {

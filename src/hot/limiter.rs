@@ -66,12 +66,12 @@ impl<const N: usize> Call<'_, N> {
     /// Leave what `decided` does, of the one limit there is.
     #[inline]
     fn answered(&self, verdict: Verdict, date: [f64; 2]) -> Reply {
-        let (reason, retry_after) = match verdict.answer {
-            Answer::Allowed => (0.0, 0.0),
-            Answer::Limited => (1.0, millis_up(verdict.retry_after) as i64 as f64),
-            Answer::Impossible => (2.0, f64::INFINITY),
+        let reason = match verdict.answer {
+            Answer::Allowed => 0.0,
+            Answer::Limited => 1.0,
+            Answer::Impossible => 2.0,
         };
-        let (remaining, reset) = (f64::from(verdict.remaining), millis_up(verdict.reset) as i64 as f64);
+        let [remaining, retry_after, reset] = numbers(&verdict);
         self.environment.leave_all(0, [remaining, retry_after, reset, reason, date[0], date[1]]);
         self.boolean(verdict.answer == Answer::Allowed)
     }
@@ -102,11 +102,6 @@ fn whole(cost: f64) -> Result<u32, Trouble> {
 /// remaining, retryAfterMs, resetMs, and who spoke: `charge | limit:6 | shadowed:1 | reason:2`.
 #[inline]
 fn row(Decision { reason, shadowed, spoke: (charge, limit), verdict }: &Decision) -> [f64; 4] {
-    let retry_after = match verdict.answer {
-        Answer::Allowed => 0.0,
-        Answer::Limited => millis_up(verdict.retry_after) as i64 as f64,
-        Answer::Impossible => f64::INFINITY,
-    };
     let reason = match reason {
         Reason::Allowed => 0,
         Reason::Limited => 1,
@@ -114,7 +109,19 @@ fn row(Decision { reason, shadowed, spoke: (charge, limit), verdict }: &Decision
         Reason::Blocked => 3,
     };
     let spoke = charge << 9 | limit << 3 | usize::from(*shadowed) << 2 | reason;
-    [f64::from(verdict.remaining), retry_after, millis_up(verdict.reset) as i64 as f64, spoke as f64]
+    let [remaining, retry_after, reset] = numbers(verdict);
+    [remaining, retry_after, reset, spoke as f64]
+}
+
+/// remaining, retryAfterMs and resetMs.
+#[inline(always)]
+fn numbers(verdict: &Verdict) -> [f64; 3] {
+    let retry_after = match verdict.answer {
+        Answer::Allowed => 0.0,
+        Answer::Limited => millis_up(verdict.retry_after) as i64 as f64,
+        Answer::Impossible => f64::INFINITY,
+    };
+    [f64::from(verdict.remaining), retry_after, millis_up(verdict.reset) as i64 as f64]
 }
 
 /// A charge's date, on the monotonic clock and on the calendar. On a clock that was not read it means nothing.

@@ -57,17 +57,19 @@ impl<'a> Counting<'a> {
         self.limit.is_shadow()
     }
 
-    /// Charge; or, with patience and a token bucket, reserve.
+    /// Charge.
     #[inline]
-    pub fn charge(&self, key: Fingerprint, cost: u32, patience: Option<Nanos>, now: Moment) -> Option<Verdict> {
-        if let Some(patience) = patience {
-            let Rule::TokenBucket(bucket) = self.rule else { return None };
-            let patience = bounded(patience, bucket);
-            self.limit.reach_for(bucket.tolerance() + patience);
-            let rate = || bucket.reaching(self.limit.reach.load(Ordering::Relaxed));
-            return self.cells.update(key, now.mono, || Reserve { rate: rate(), cost, patience });
-        }
+    pub fn charge(&self, key: Fingerprint, cost: u32, now: Moment) -> Option<Verdict> {
         with_rate!(self, |rate| self.cells.update(key, self.limit.time(now), || Charge { rate: rate(), cost }))
+    }
+
+    /// Charge as soon as the units are free, if that is within `patience`. None for what is no token bucket.
+    pub fn reserve(&self, key: Fingerprint, cost: u32, patience: Nanos, now: Moment) -> Option<Verdict> {
+        let Rule::TokenBucket(bucket) = self.rule else { return None };
+        let patience = bounded(patience, bucket);
+        self.limit.reach_for(bucket.tolerance() + patience);
+        let rate = || bucket.reaching(self.limit.reach.load(Ordering::Relaxed));
+        self.cells.update(key, now.mono, || Reserve { rate: rate(), cost, patience })
     }
 
     /// What a charge, or a reservation, would be answered with.

@@ -6,7 +6,6 @@ pub use super::rule::Algorithm;
 use super::rule::Rule;
 use crate::clock::{Moment, Nanos};
 use crate::error::{Code, Fault};
-use crate::policy::rate::{Charge, Verdict};
 use crate::store::cells::Cells;
 use crate::store::fingerprint::Fingerprint;
 use crate::store::resets::Resets;
@@ -190,19 +189,6 @@ impl Limit {
         let cells = Arc::new(Cells::new(self.config.max_keys as usize));
         apart.push((length, cells.clone()));
         Ok(cells)
-    }
-
-    /// Charge at its own rate: what [`Counting::charge`] does, without what a plan or a reservation would have to know.
-    #[inline]
-    pub fn charge(&self, key: Fingerprint, cost: u32, now: Moment) -> Option<Verdict> {
-        match &self.rule {
-            Rule::TokenBucket(bucket) => {
-                let reach = || self.reach.load(Ordering::Relaxed);
-                self.cells.update(key, now.mono, || Charge { rate: bucket.reaching(reach()), cost })
-            }
-            Rule::FixedWindow(window) => self.cells.update(key, now.wall, || Charge { rate: *window, cost }),
-            Rule::SlidingWindow(window) => self.cells.update(key, now.wall, || Charge { rate: *window, cost }),
-        }
     }
 
     /// How it counts for a key on a plan, or at its own rate.

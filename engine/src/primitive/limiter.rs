@@ -191,7 +191,7 @@ impl LimiterHandle {
     // Not left to the optimiser: what else is in the crate would change its mind, at a third of the price of a call.
     #[inline(always)]
     pub fn consume_simply(&self, key: Fingerprint, cost: u32, now: Moment) -> Option<Verdict> {
-        let verdict = self.only_limit()?.charge(key, cost, now)?;
+        let verdict = self.only_limit()?.counting(None).charge(key, cost, now)?;
         self.count(if verdict.answer == Answer::Allowed { Count::Allowed } else { Count::Limited });
         Some(verdict)
     }

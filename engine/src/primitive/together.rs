@@ -197,8 +197,9 @@ fn consume_both(one: &Ask<'_>, two: &Ask<'_>, now: Moment) -> Option<Decision> {
     let (user, organisation) = (one.simply()?, two.simply()?);
     let counting = user.counting(None);
     let before = counting.before();
-    let first = user.charge(one.key, one.cost, now).filter(|verdict| verdict.answer == Answer::Allowed)?;
-    let second = organisation.charge(two.key, two.cost, now).filter(|verdict| verdict.answer == Answer::Allowed);
+    let first = counting.charge(one.key, one.cost, now).filter(|verdict| verdict.answer == Answer::Allowed)?;
+    let second =
+        organisation.counting(None).charge(two.key, two.cost, now).filter(|verdict| verdict.answer == Answer::Allowed);
     let Some(second) = second else {
         counting.undo(one.key, one.cost, counting.taken(before, &first, now), now);
         return None;
@@ -255,7 +256,10 @@ pub(super) fn take(asks: &[Ask<'_>], patience: Option<Nanos>, now: Moment) -> Op
             continue;
         }
         let before = counting.before();
-        let verdict = counting.charge(key, cost, patience, now)?;
+        let verdict = match patience {
+            None => counting.charge(key, cost, now)?,
+            Some(patience) => counting.reserve(key, cost, patience, now)?,
+        };
         bench.note(place, counting.is_shadow(), verdict);
         if verdict.answer == Answer::Allowed {
             taken.push((part, counting.taken(before, &verdict, now)));

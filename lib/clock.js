@@ -66,6 +66,7 @@ function onClock(native, clock) {
     consumeAll: (...charges) => at.consumeAllAt(now(), clock.wall, ...charges),
     breakerEnter: (id) => at.breakerEnterAt(id, now()),
     breakerExit: (id, generation, outcome = 0, tookMs = 0) => at.breakerExitAt(id, generation, outcome, tookMs, now()),
+    budgetTake: (id, calls) => at.budgetTakeAt(id, calls, now()),
     cacheGet: (id, key) => at.cacheGetAt(id, key, now()),
     cacheSet: (id, key, text, ttlMs) => at.cacheSetAt(id, key, text, ttlMs, now()),
     cacheDelete: (id, key) => at.cacheDeleteAt(id, key, now()),

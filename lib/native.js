@@ -25,6 +25,7 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number) => number | undefined} breakerEnter
  * @property {(id: number, generation: number, outcome?: number, tookMs?: number) => boolean | undefined} breakerExit
  * @property {(id: number) => number | undefined} breakerState
+ * @property {(id: number, calls: number) => boolean | undefined} budgetTake
  * @property {(id: number) => number | undefined} bulkheadTryAcquire
  * @property {(id: number) => number | undefined} bulkheadAcquire
  * @property {(id: number) => boolean | undefined} bulkheadArrived

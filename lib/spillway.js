@@ -2,6 +2,7 @@
 'use strict'
 
 const { Breaker, breakerClassify, breakerShape } = require('./breaker.js')
+const { Budget } = require('./budget.js')
 const { Bulkhead, bulkheadShape } = require('./bulkhead.js')
 const { Cache, cacheShape } = require('./cache.js')
 const { Clock, onClock } = require('./clock.js')
@@ -11,6 +12,7 @@ const { loop, over } = require('./loop.js')
 const { misuse, shown } = require('./misuse.js')
 const { native: load, troubleOf } = require('./native.js')
 const { Options, nameOf } = require('./options.js')
+const { Policies } = require('./policies.js')
 const { Sheds } = require('./sheds.js')
 const { recent } = require('./turn.js')
 
@@ -19,8 +21,9 @@ const { recent } = require('./turn.js')
 /** @typedef {InstanceType<typeof Breaker>} BreakerHandle */
 /** @typedef {InstanceType<typeof Bulkhead>} BulkheadHandle */
 /** @typedef {InstanceType<typeof Cache>} CacheHandle */
-/** @typedef {LimiterHandle | BreakerHandle | BulkheadHandle | CacheHandle} Handle */
-/** @typedef {'limiter' | 'breaker' | 'bulkhead' | 'cache'} KindName */
+/** @typedef {InstanceType<typeof Budget>} BudgetHandle */
+/** @typedef {LimiterHandle | BreakerHandle | BudgetHandle | BulkheadHandle | CacheHandle} Handle */
+/** @typedef {'limiter' | 'breaker' | 'budget' | 'bulkhead' | 'cache'} KindName */
 /** @typedef {Record<string, string | undefined> | false} Environment */
 
 const OPTIONS = ['prefix', 'env', 'onMismatch', 'isolated', 'clock', 'redis']
@@ -32,6 +35,8 @@ const OPTIONS = ['prefix', 'env', 'onMismatch', 'isolated', 'clock', 'redis']
 const KINDS = {
   limiter: { shape: limitsOf, open: (native) => native.openLimiter, Handle: Limiter },
   breaker: { shape: breakerShape, open: (native) => native.openBreaker, Handle: Breaker },
+  // Its figures are those of a policy's strategies, which have been read.
+  budget: { shape: (figures) => figures, open: (native) => native.openBudget, Handle: Budget },
   bulkhead: { shape: bulkheadShape, open: (native) => native.openBulkhead, Handle: Bulkhead },
   cache: { shape: cacheShape, open: (native) => native.openCache, Handle: Cache },
 }
@@ -89,6 +94,7 @@ class Spillway {
   #registry
   #closed = false
   #sheds
+  #policies
   /** What each name stands for here. @type {Map<string, { handle: Handle, id: number, config: string }>} */
   #named = new Map()
   /** All that was not let go, also what has given its name to another. @type {Map<number, Handle>} */
@@ -120,6 +126,11 @@ class Spillway {
     this.#now = clock === undefined ? monotonic : () => clock.now()
     this.#registry = isolated ? native.newRegistry(clock?.now()) : undefined
     this.#sheds = new Sheds(this.#now, over, this.#replace)
+    this.#policies = new Policies(this, {
+      now: this.#now,
+      openBudget: (name, figures) => /** @type {BudgetHandle} */ (this.#openOne('budget', name, figures)),
+      releaseBudget: (name) => this.#release('budget', name),
+    })
   }
 
   /**
@@ -166,6 +177,15 @@ class Spillway {
     return this.#sheds.open(name, options)
   }
 
+  /**
+   * @param {string} name
+   * @param {readonly any[]} strategies outermost first
+   */
+  policy(name, ...strategies) {
+    this.#assertOpen()
+    return this.#policies.open(name, strategies)
+  }
+
   /** @param {readonly import('../index').LimiterCharge[]} charges */
   consumeAll(charges) {
     this.#assertOpen()
@@ -195,11 +215,12 @@ class Spillway {
       if (handle instanceof Cache) Cache.tellHits(handle)
     }
     const primitives = JSON.parse(this.#native.snapshot(this.#registry, this.#clock && this.#now()))
-    return { ...primitives, sheds: this.#sheds.report(), loop: loop() }
+    return { ...primitives, sheds: this.#sheds.report(), policies: this.#policies.report(), loop: loop() }
   }
 
   async close() {
     if (this.#closed) return
+    this.#policies.close()
     this.#closed = true
     for (const id of this.#handles.keys()) this.#letGo(id, false)
     this.#named.clear()
@@ -243,6 +264,19 @@ class Spillway {
     this.#named.set(key, { handle, id, config })
     this.#handles.set(id, handle)
     return handle
+  }
+
+  /**
+   * Let go of a name, if it is open here; others may keep it.
+   * @param {KindName} kind
+   * @param {string} name
+   */
+  #release(kind, name) {
+    const key = `${kind}:${name}`
+    const present = this.#named.get(key)
+    if (present === undefined) return
+    this.#named.delete(key)
+    this.#letGo(present.id, false)
   }
 
   /**

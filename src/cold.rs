@@ -10,6 +10,7 @@ use napi_derive::napi;
 use spillway_engine::clock::{Moment, monotonic, wall};
 use spillway_engine::error::{Code, Fault};
 use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, BreakerHandle, OpenConfig, SlowConfig};
+use spillway_engine::primitive::budget::BudgetConfig;
 use spillway_engine::primitive::bulkhead::{BulkheadConfig, BulkheadHandle};
 use spillway_engine::primitive::cache::{CacheConfig, CacheHandle};
 use spillway_engine::primitive::limit::{Algorithm, LimitConfig, Provenance};
@@ -71,6 +72,13 @@ pub struct BreakerShape {
     pub open_jitter: f64,
     pub probes: u32,
     pub probe_timeout_ms: f64,
+}
+
+/// See `RetryOptions`.
+#[napi(object)]
+pub struct BudgetShape {
+    pub ratio: f64,
+    pub floor: u32,
 }
 
 /// See `BulkheadOptions`.
@@ -211,6 +219,15 @@ pub fn breaker_slot(env: Env, id: u32) -> Result<i32> {
     }
 }
 
+/// Open the budget of a policy; answers its id in this environment.
+#[napi(catch_unwind)]
+pub fn open_budget(env: Env, opening: Opening, shape: BudgetShape) -> Result<u32> {
+    let opener = Opener::new(env, opening)?;
+    let floor = u16::try_from(shape.floor).unwrap_or(u16::MAX);
+    let budget = opener.open(BudgetConfig { ratio: shape.ratio, floor })?;
+    opener.keep(Handle::Budget(budget))
+}
+
 /// Open a bulkhead; answers its id in this environment.
 #[napi(catch_unwind)]
 pub fn open_bulkhead(env: Env, opening: Opening, shape: BulkheadShape) -> Result<u32> {
@@ -273,6 +290,7 @@ pub fn let_go(env: Env, id: u32, end: bool) -> Result<()> {
     match &handle {
         Handle::Limiter { handle, .. } => let_go!(handle.limiter()),
         Handle::Breaker(handle) => let_go!(handle.breaker()),
+        Handle::Budget(budget) => let_go!(budget),
         Handle::Bulkhead(handle) => let_go!(handle.bulkhead()),
         Handle::Cache(handle) => let_go!(handle.cache()),
     }
@@ -285,6 +303,7 @@ pub fn has_ended(env: Env, id: u32) -> Result<bool> {
     Ok(environment(env)?.handles.borrow().get(id).is_none_or(|open| match &open.handle {
         Handle::Limiter { handle, .. } => handle.limiter().life().has_ended(),
         Handle::Breaker(handle) => handle.breaker().life().has_ended(),
+        Handle::Budget(budget) => budget.life().has_ended(),
         Handle::Bulkhead(handle) => handle.bulkhead().life().has_ended(),
         Handle::Cache(handle) => handle.cache().life().has_ended(),
     }))

@@ -6,6 +6,7 @@
 //! JavaScript then finds out what to say, since it still has the arguments. What the limiter is asked is in
 //! `hot/limiter.rs`.
 
+mod budget;
 mod limiter;
 
 use crate::environment::{DETAILS, Environment, Handle};
@@ -627,7 +628,7 @@ const CALLBACKS: &[(&str, Callback)] = &[
 
 /// Put every callback on `exports`, bound to its environment.
 pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: *mut c_void) -> napi::Result<()> {
-    for (name, callback) in CALLBACKS.iter().chain(limiter::CALLBACKS) {
+    for (name, callback) in CALLBACKS.iter().chain(limiter::CALLBACKS).chain(budget::CALLBACKS) {
         let mut function = ptr::null_mut();
         // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.
         let status = unsafe {

@@ -5,7 +5,7 @@
 const deadlines = require('./deadlines.js')
 const { Latency } = require('./latency.js')
 const { Options } = require('./options.js')
-const { budgetOf } = require('./retry.js')
+const { budgetOf, isForOnce } = require('./retry.js')
 const { Scope } = require('./scope.js')
 const { STRATEGY } = require('./strategy.js')
 const { discard, verdictOf } = require('./verdict.js')
@@ -40,6 +40,7 @@ class Hedge {
     const budget = this.budget === null ? null : site.budget()
     const usual = new Usual(this.afterMs)
     return (/** @type {Call} */ scope, /** @type {Next} */ next) => {
+      if (isForOnce(scope)) return next(scope)
       const afterMs = usual.afterMs()
       // So soon that the first attempts are still the measure.
       if (afterMs === undefined) return usual.measured(site, () => next(scope))
@@ -116,7 +117,13 @@ class Race {
   }
 
   #startClock() {
-    this.#deadline = deadlines.schedule(this.#terms.afterMs, () => this.#another())
+    // By way of a promise, so that the next attempt runs in the asynchronous context of the call, not in that of the timer.
+    const due = new Promise((resolve) => {
+      this.#deadline = deadlines.schedule(this.#terms.afterMs, () => resolve(undefined))
+    })
+    due.then(() => {
+      if (!this.#settled) this.#another()
+    })
   }
 
   #stopClock() {

@@ -686,7 +686,10 @@ export interface PolicyCall extends CallOptions {
   cost?: number
   /** For a shed, and in the queue of a bulkhead. Default `'normal'`. */
   priority?: Priority
-  /** A deadline of this call alone, around all else. */
+  /**
+   * A deadline of this call alone, around all else. 0 to 1 day, or `Infinity` for none: the `remainingMs` of a call around this one
+   * can be handed on as it is.
+   */
   timeout?: Duration
 }
 

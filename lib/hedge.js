@@ -40,6 +40,7 @@ class Hedge {
     const budget = this.budget === null ? null : site.budget()
     const usual = new Usual(this.afterMs)
     return (/** @type {Call} */ scope, /** @type {Next} */ next) => {
+      budget?.deposit()
       if (isForOnce(scope)) return next(scope)
       const afterMs = usual.afterMs()
       // So soon that the first attempts are still the measure.

@@ -3,6 +3,7 @@
 'use strict'
 
 const { assertFunction, signalOf } = require('./call.js')
+const { SharedBudget } = require('./budget.js')
 const { Events } = require('./events.js')
 const { layerOf } = require('./guards.js')
 const { Latency } = require('./latency.js')
@@ -39,7 +40,6 @@ class Policy {
   #site
   #book
   #chain
-  #deposit
   #needsKey
   #events
   #dispose
@@ -63,7 +63,11 @@ class Policy {
     this.#site = /** @type {Site} */ ({
       name,
       now: place.now,
-      budget: () => (budget ??= place.openBudget(budgetOf(name, strategies))),
+      budget: () => {
+        // The outermost hands in the deposits: those within see each of its attempts.
+        if (budget !== undefined) return new SharedBudget(budget)
+        return (budget = place.openBudget(budgetOf(name, strategies)))
+      },
       note: (event, message) => this.#note(event, message),
     })
     const layers = strategies.map((strategy, index) => {
@@ -74,7 +78,6 @@ class Policy {
       throw misuse('E_OPTION', `\`${option}\` of the policy ${shown(name)} ${rule}; got ${shown(strategy)}`, { option })
     })
     this.#chain = layers.reduceRight(around, invoke)
-    this.#deposit = budget
     this.#needsKey = strategies.find(({ kind, perKey }) => kind === 'limiter' || perKey === true)
   }
 
@@ -163,28 +166,32 @@ class Policy {
     } catch (error) {
       return Promise.reject(error)
     }
-    this.#deposit?.deposit()
     const book = this.#book
     const began = this.#site.now()
     book.running++
-    const end = () => {
-      book.running--
-      book.latency.record(this.#site.now() - began)
-      Scope.end(scope)
-    }
     return chain(scope).then(
       (value) => {
-        end()
+        this.#end(scope, began)
         book.ok++
         return onValue === undefined ? value : onValue(value)
       },
       (error) => {
-        end()
+        this.#end(scope, began)
         if (error instanceof Refused || isRefusal(error)) book.refused++
         else book.failed++
         return onError(error)
       },
     )
+  }
+
+  /**
+   * @param {InstanceType<typeof Scope>} scope
+   * @param {number} began
+   */
+  #end(scope, began) {
+    this.#book.running--
+    this.#book.latency.record(this.#site.now() - began)
+    Scope.end(scope)
   }
 
   /**
@@ -207,10 +214,16 @@ class Policy {
     return new Scope({ fn, key, cost, priority }, undefined, signal, 0)
   }
 
-  /** @param {unknown} duration */
+  /**
+   * The way with a deadline of this one call around it: what is left of somebody else's, which may be nothing, or no deadline at all.
+   * @param {unknown} duration
+   * @returns {Next}
+   */
   #within(duration) {
+    if (duration === Infinity) return this.#chain
     const of = `a call through the policy "${this.name}"`
-    const milliseconds = new Options(of, { timeout: duration }, ['timeout']).duration('timeout', {})
+    const milliseconds = new Options(of, { timeout: duration }, ['timeout']).duration('timeout', { min: 0 })
+    if (milliseconds === 0) return () => Promise.reject(new Refused('E_TIMEOUT', this.name))
     return (/** @type {InstanceType<typeof Scope>} */ scope) =>
       timeouts.within(milliseconds, this.#site, scope, this.#chain)
   }

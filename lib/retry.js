@@ -51,6 +51,7 @@ class Retry {
    * @param {Next} next
    */
   async #run(site, budget, scope, next) {
+    budget?.deposit()
     let backoff
     let attempt = 0
     let inner = scope

@@ -4,6 +4,7 @@ pub mod breaker;
 pub mod divisor;
 pub mod fixed_window;
 pub mod gcra;
+pub mod histogram;
 pub mod permits;
 pub mod rate;
 pub mod rolling;

@@ -146,10 +146,10 @@ impl Bulkhead {
             partition.expire(now);
         }
         let [admitted, refused] = self.tally.sums();
-        let (mut in_use, mut waiting, mut keys) = (0, [0; RANKS], 0);
+        let keys = if self.config.per_key { self.books.keys.len() } else { 0 };
+        let (mut in_use, mut waiting) = (0, [0; RANKS]);
         for (out, queued) in partitions.iter().map(|partition| partition.load()) {
             in_use += out;
-            keys += usize::from(self.config.per_key && out > 0);
             waiting.iter_mut().zip(queued).for_each(|(sum, queued)| *sum += queued);
         }
         let (served, peak_waiting, wait) = {

@@ -65,6 +65,16 @@ impl<P: Partition> Partitions<P> {
         }
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    /// Whether no key has one.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// All of them.
     pub fn all(&self) -> Vec<Arc<P>> {
         self.shards.iter().flat_map(|shard| Vec::from_iter(shard.lock().values().cloned())).collect()

@@ -26,9 +26,11 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number, generation: number, outcome?: number, tookMs?: number) => boolean | undefined} breakerExit
  * @property {(id: number) => number | undefined} breakerState
  * @property {(id: number, calls: number) => boolean | undefined} budgetTake
- * @property {(id: number) => number | undefined} bulkheadTryAcquire
- * @property {(id: number) => number | undefined} bulkheadAcquire
- * @property {(id: number) => boolean | undefined} bulkheadArrived
+ * @property {(id: number) => boolean | undefined} bulkheadEnter
+ * @property {(id: number) => boolean | undefined} bulkheadExit
+ * @property {(id: number, key: string) => number | undefined} bulkheadTryAcquire
+ * @property {(id: number, rank: number, key: string) => number | undefined} bulkheadAcquire
+ * @property {(id: number, key: string) => boolean | undefined} bulkheadExpire
  * @property {(receipt: number) => boolean} giveBack
  * @property {(receipt: number) => boolean} leave
  * @property {(id: number, key: unknown) => string | null | undefined} cacheGet
@@ -58,6 +60,9 @@ const ENVIRONMENT = Symbol.for('spillway.environment')
 
 /** The numbers of `Trouble` in src/hot.rs. */
 const TROUBLE = /** @type {const} */ ({ KEY: 1, COST: 2, DISPOSED: 3, VALUE_TOO_LARGE: 4, INTERNAL: 5, PLAN: 6 })
+
+/** What `mail()` answers with for what was held and has expired. */
+const EXPIRED = -2
 
 const { binary, missing } = load()
 const { details, slots, waits } = environment()
@@ -116,11 +121,12 @@ function deliver(binary, { details, waits }) {
   for (;;) {
     const news = binary.mail()
     if (news === -1) return
-    const receipt = typeof news === 'number' ? news : details[0]
+    const receipt = typeof news === 'number' && news >= 0 ? news : details[0]
     const wait = waits.get(receipt)
     waits.delete(receipt)
-    if (typeof news === 'number') wait?.onYours(receipt)
-    else wait?.onLanded?.(news)
+    if (typeof news === 'string') wait?.onLanded?.(news)
+    else if (news === EXPIRED) wait?.onExpired?.()
+    else wait?.onYours?.(receipt)
   }
 }
 

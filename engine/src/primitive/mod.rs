@@ -8,6 +8,7 @@ pub mod counting;
 pub mod life;
 pub mod limit;
 pub mod limiter;
+pub mod partition;
 pub mod registry;
 pub mod rule;
 pub mod tally;

@@ -21,6 +21,7 @@ mod fingerprint;
 mod flights;
 mod gate;
 mod gcra;
+mod histogram;
 mod lattice;
 mod ledger;
 mod letters;

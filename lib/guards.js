@@ -4,6 +4,7 @@
 
 const { Breaker } = require('./breaker.js')
 const { Bulkhead } = require('./bulkhead.js')
+const { PRIORITIES } = require('./level.js')
 const { Limiter } = require('./limiter.js')
 const { outcomeOfError, outcomeOfValue } = require('./outcome.js')
 const { Refusal } = require('./refusals.js')
@@ -12,8 +13,11 @@ const { Scope } = require('./scope.js')
 const { Shed } = require('./shed.js')
 const { STRATEGY } = require('./strategy.js')
 
+/** @typedef {InstanceType<typeof Scope>} Call */
 /** @typedef {import('./strategy.js').Layer} Layer */
 /** @typedef {import('./strategy.js').Site} Site */
+
+const NORMAL = PRIORITIES.indexOf('normal')
 
 /**
  * The layer of a strategy at a site.
@@ -71,14 +75,63 @@ async function broken(breaker, scope, next) {
 }
 
 /** @type {(bulkhead: InstanceType<typeof Bulkhead>, ...call: Parameters<Layer>) => Promise<unknown>} */
-async function confined(bulkhead, outer, next) {
-  const permit = await bulkhead.acquire({})
+function confined(bulkhead, outer, next) {
+  // A part of the call by itself, so that the permit can be held for as long as anything in it runs.
   const scope = Scope.within(outer)
+  const { key = '', priority } = Scope.request(outer)
+  const asking = new Asking(scope, bulkhead.perKey ? key : '', priority)
+  let turn
   try {
-    return await next(scope)
-  } finally {
-    if (Scope.isQuiet(scope, () => permit.release())) permit.release()
+    turn = Bulkhead.turn(bulkhead, asking)
+  } catch (error) {
+    return Promise.reject(error)
   }
+  const inside = Bulkhead.within(bulkhead, next, asking.key)
+  return turn instanceof Promise
+    ? turn.then((turn) => permitted(bulkhead, turn, scope, inside))
+    : permitted(bulkhead, turn, scope, inside)
+}
+
+/** What a bulkhead is asked with. The signal is read, and so made, only by who has to wait. */
+class Asking {
+  #scope
+
+  /**
+   * @param {Call} scope
+   * @param {string} key
+   * @param {import('../index').Priority | undefined} priority
+   */
+  constructor(scope, key, priority) {
+    this.#scope = scope
+    this.key = key
+    this.rank = priority === undefined ? NORMAL : PRIORITIES.indexOf(priority)
+  }
+
+  get signal() {
+    return this.#scope.signal
+  }
+}
+
+/** @type {(bulkhead: InstanceType<typeof Bulkhead>, turn: import('./bulkhead.js').Turn, ...call: Parameters<Layer>) => Promise<unknown>} */
+function permitted(bulkhead, turn, scope, next) {
+  if (typeof turn !== 'symbol' && 'refusal' in turn) {
+    const { code, primitive, retryAfterMs } = turn.refusal
+    return Promise.reject(new Refused(code, primitive, { retryAfterMs, message: turn.message }))
+  }
+  const leave = () => {
+    Scope.end(scope)
+    Bulkhead.over(bulkhead, turn)
+  }
+  return next(scope).then(
+    (value) => {
+      if (Scope.isQuiet(scope, leave)) leave()
+      return value
+    },
+    (error) => {
+      if (Scope.isQuiet(scope, leave)) leave()
+      throw error
+    },
+  )
 }
 
 /** @param {{ reason: unknown } | undefined} aborted */

@@ -3,7 +3,10 @@
 pub mod breaker;
 pub mod bulkhead;
 pub mod cache;
+pub mod circuit;
+pub mod circuits;
 pub mod counting;
+pub mod gate;
 pub mod life;
 pub mod limit;
 pub mod limiter;

@@ -8,6 +8,7 @@ pub mod flights;
 pub mod generations;
 pub mod ledger;
 pub mod resets;
+pub mod ring;
 pub mod sketch;
 pub mod waiters;
 pub mod word;

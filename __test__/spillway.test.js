@@ -8,7 +8,7 @@ const path = require('node:path')
 const { test } = require('node:test')
 const face = require('../index.js')
 
-const { spillway, Refusal, isRefusal } = face
+const { retry, timeout, spillway, Refusal, isRefusal } = face
 
 /** A spillway that is closed when the test ends. */
 function opened(t, options = { isolated: true }) {
@@ -323,10 +323,12 @@ test('a snapshot has the shape index.d.ts declares, not a field more or less', a
   const sp = opened(t)
   const shapes = declaredShapes()
   const { loop, ...bare } = sp.snapshot()
-  assert.deepEqual(bare, { limiters: {}, breakers: {}, bulkheads: {}, caches: {}, sheds: {} })
+  const none = { limiters: {}, breakers: {}, bulkheads: {}, caches: {}, budgets: {}, sheds: {}, policies: {} }
+  assert.deepEqual(bare, none)
   assertShape(loop, 'LoopReport', shapes, 'loop')
   const { handles } = oneOfEach(sp, 'a')
   sp.breaker('slow', { consecutive: 3, slow: { over: '1s', rate: 0.5 } })
+  await sp.policy('careful', timeout('1s'), retry()).run(() => {})
   sp.limiter('several', [LIMIT, { limit: 9, window: '1d', algorithm: 'fixed-window', shadow: true }]).consume('a')
   handles[0].consume('a')
   await handles[1].run(() => {})

@@ -2,57 +2,52 @@
 // Never reads process.env by itself: what is the environment is said by who calls.
 'use strict'
 
-const durations = require('./durations.js')
 const { misuse, shown } = require('./misuse.js')
-const { Options, DAY } = require('./options.js')
+const { Options } = require('./options.js')
 const { presets, PRESET } = require('./presets.js')
+const { TABLES, own } = require('./knob-table.js')
+const { warnOfStrays } = require('./stray-knobs.js')
 
-/** @typedef {'limit' | 'window' | 'burst'} Knob */
+/** @typedef {import('./knob-table.js').Kind} Kind */
 /** @typedef {Record<string, string | undefined>} Environment */
 /** @typedef {Record<string, string>} Provenance option name → 'option', 'default', 'preset otp' or 'env SPILLWAY_LIMITER_CHAT_LIMIT' */
 
-const BILLION = 1_000_000_000
-
-/** What an overriding value may be: the ranges of the options themselves. */
-const RANGES = {
-  limit: { min: 1, max: BILLION },
-  window: { min: 1, max: 3650 * DAY },
-  burst: { min: 1, max: BILLION },
-}
-
-/** @type {Knob[]} */
-const KNOBS = ['limit', 'window', 'burst']
-/** The options whose origin is told. */
-const TOLD = ['limit', 'window', 'burst', 'algorithm', 'maxKeys', 'shadow']
-
 /**
- * The options of one limit as the environment leaves them, and where each value came from.
+ * The options of one primitive, of a limiter of one of its limits, as the environment leaves them, and where each value came from.
  *
  * For each value the variable named in `options.env` counts first, then `SPILLWAY_<KIND>_<NAME>_<OPTION>`; an empty one counts as
  * not set, and with `options.env` false none counts. What is returned is a new object if anything was overridden; `options` itself
  * is not changed.
  * @template T
- * @param {'limiter'} kind
+ * @param {Kind} kind
  * @param {string} name of the limit itself, which among several is not the limiter's
  * @param {T} options as the user gave them; what is wrong in them is left to who reads them next
  * @param {Environment | false | undefined} env
  * @returns {{ options: T, provenance: Provenance }}
  */
 function knobsOf(kind, name, options, env) {
-  const provenance = provenanceOf(options)
-  if (typeof options !== 'object' || options === null) return { options, provenance }
-  const mapped = mappedOf(kind, name, options)
-  if (env === false || env === undefined || own(options, 'env') === false) return { options, provenance }
-  /** @type {Partial<Record<Knob, number>>} */
+  const provenance = provenanceOf(options, kind)
+  const { knobs, optional, hindrance, placed } = TABLES[kind]
+  const given = options === undefined && optional ? {} : options
+  if (typeof given !== 'object' || given === null) return { options, provenance }
+  const mapped = mappedOf(kind, name, given)
+  if (env === false || env === undefined || own(given, 'env') === false) return { options, provenance }
+  /** @type {Record<string, unknown>} */
   const overrides = {}
-  for (const knob of KNOBS) {
-    const variable = [mapped[knob], variableOf(kind, name, knob)].find((each) => isSet(env, each))
+  for (const option of Object.keys(knobs)) {
+    const variable = [mapped[option], variableOf(kind, name, option)].find((each) => isSet(env, each))
     if (variable === undefined) continue
-    const owner = `\`${knob}\` of the ${kind} ${shown(name)}`
-    if (knob === 'burst') assertBucket(options, variable, owner, env[variable])
-    overrides[knob] = valueOf(knob, variable, owner, env[variable])
-    provenance[knob] = `env ${variable}`
+    const owner = `\`${option}\` of the ${kind} ${shown(name)}`
+    const hindered = hindrance(option, given)
+    if (hindered !== undefined) {
+      const message = `${variable} would override ${owner}, and cannot: ${hindered}; unset it; got ${shown(env[variable])}`
+      throw misuse('E_ENV', message, { option })
+    }
+    const value = valueOf(knobs[option], option, variable, owner, env[variable])
+    overrides[option] = placed(option, own(given, option), value)
+    provenance[option] = `env ${variable}`
   }
+  warnOfMistyped(kind, name, env, mapped)
   return Object.keys(overrides).length === 0
     ? { options, provenance }
     : { options: { ...options, ...overrides }, provenance }
@@ -61,9 +56,10 @@ function knobsOf(kind, name, options, env) {
 /**
  * Where each value of these options comes from when nothing overrides them.
  * @param {unknown} options
+ * @param {Kind} [kind]
  * @returns {Provenance}
  */
-function provenanceOf(options) {
+function provenanceOf(options, kind = 'limiter') {
   const given = /** @type {Record<PropertyKey, unknown>} */ (
     typeof options === 'object' && options !== null ? options : {}
   )
@@ -71,7 +67,7 @@ function provenanceOf(options) {
   const preset = typeof tag === 'string' && Object.hasOwn(presets, tag) ? presets[tag] : {}
   /** @type {Provenance} */
   const provenance = {}
-  for (const option of TOLD) {
+  for (const option of TABLES[kind].told) {
     const value = own(given, option)
     if (value === undefined) provenance[option] = 'default'
     else provenance[option] = value === own(preset, option) ? `preset ${String(tag)}` : 'option'
@@ -88,40 +84,63 @@ function provenanceOf(options) {
  */
 function blamed(error, provenance, together = ['E_RATE_TOO_FINE']) {
   const code = error?.code
-  const concerned = error?.option === undefined ? (together.includes(code) ? KNOBS : []) : [error.option]
-  const culprits = concerned.filter((/** @type {string} */ option) => provenance[option]?.startsWith('env '))
+  // A path such as open.max is about the option it begins with.
+  const about = error?.option === undefined ? undefined : String(error.option).split('.')[0]
+  const concerned = about === undefined && together.includes(code) ? Object.keys(provenance) : [about ?? '']
+  const culprits = concerned.filter(
+    (option) => Object.hasOwn(provenance, option) && provenance[option].startsWith('env '),
+  )
   if (typeof code !== 'string' || code === 'E_ENV' || culprits.length === 0) return error
-  const blame = culprits.map((/** @type {string} */ option) => `\`${option}\` is from ${provenance[option].slice(4)}`)
+  const blame = culprits.map((option) => `\`${option}\` is from ${provenance[option].slice(4)}`)
   const sentence = String(error.message).replace(` [${code}]`, '')
   const Base = error instanceof RangeError ? RangeError : TypeError
   return misuse('E_ENV', `${sentence}; ${blame.join(' and ')}`, { Base, option: culprits[0], cause: error })
 }
 
 /**
- * The name of the variable that overrides an option: `link-code` and `limit` make `SPILLWAY_LIMITER_LINK_CODE_LIMIT`. A name without
- * a letter or digit of ASCII has none: all such names would have the same.
+ * The name of the variable that overrides an option: `link-code` and `minCalls` make `SPILLWAY_BREAKER_LINK_CODE_MIN_CALLS`. A name
+ * without a letter or digit of ASCII has none: all such names would have the same.
  * @param {string} kind
  * @param {string} name
  * @param {string} option
  */
 function variableOf(kind, name, option) {
   if (!/[A-Za-z0-9]/.test(name)) return undefined
-  return `SPILLWAY_${kind.toUpperCase()}_${name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}_${option.toUpperCase()}`
+  return `SPILLWAY_${kind.toUpperCase()}_${name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}_${snake(option)}`
+}
+
+/** @param {string} option */
+function snake(option) {
+  return option.replace(/[A-Z]/g, '_$&').toUpperCase()
 }
 
 /**
- * @param {string} kind
+ * @param {Kind} kind
+ * @param {string} name
+ * @param {Environment} env
+ * @param {Record<string, string>} mapped
+ */
+function warnOfMistyped(kind, name, env, mapped) {
+  const prefix = variableOf(kind, name, '')
+  if (prefix === undefined) return
+  const suffixes = Object.keys(TABLES[kind].knobs).map(snake)
+  warnOfStrays(env, `the ${kind} ${shown(name)}`, prefix, suffixes, Object.values(mapped))
+}
+
+/**
+ * @param {Kind} kind
  * @param {string} name
  * @param {object} options
- * @returns {Partial<Record<Knob, string>>}
+ * @returns {Record<string, string>} option → the variable the code names for it
  */
 function mappedOf(kind, name, options) {
   const names = own(options, 'env')
   if (names === undefined || names === false) return {}
-  const given = new Options(`the ${kind} ${shown(name)}`, { env: names }, ['env']).nested('env', KNOBS)
-  /** @type {Partial<Record<Knob, string>>} */
+  const known = Object.keys(TABLES[kind].knobs)
+  const given = new Options(`the ${kind} ${shown(name)}`, { env: names }, ['env']).nested('env', known)
+  /** @type {Record<string, string>} */
   const mapped = {}
-  for (const knob of KNOBS) {
+  for (const knob of known) {
     const variable = given.get(knob)
     if (variable === undefined) continue
     // Neither can stand in a name on any system, so such a variable could never be set.
@@ -149,52 +168,21 @@ function isSet(env, variable) {
 }
 
 /**
- * @param {Knob} knob
+ * @param {import('./knob-table.js').Knob} knob
+ * @param {string} option
  * @param {string} variable
  * @param {string} owner
  * @param {unknown} given
  * @returns {number}
  */
-function valueOf(knob, variable, owner, given) {
-  const { min, max } = RANGES[knob]
-  const range = `from ${grouped(min)} to ${grouped(max)}`
-  const isWindow = knob === 'window'
-  const rule = isWindow
-    ? `milliseconds in digits, or a number with ms, s, m, h or d, like 10m; ${range} ms`
-    : `a whole number ${range}, in decimal digits alone`
-  const text = typeof given === 'string' ? given.trim() : ''
-  const value = /^\d+$/.test(text) ? Number(text) : isWindow ? durations.milliseconds(text) : NaN
+function valueOf({ min, max, rule, read }, option, variable, owner, given) {
+  const value = typeof given === 'string' ? read(given.trim()) : NaN
   if (Number.isNaN(value) || value < min || value > max) {
     const Base = Number.isNaN(value) ? TypeError : RangeError
-    throw misuse('E_ENV', `${variable}, which overrides ${owner}, must be ${rule}; got ${shown(given)}`, {
-      Base,
-      option: knob,
-    })
+    const message = `${variable}, which overrides ${owner}, must be ${rule}; got ${shown(given)}`
+    throw misuse('E_ENV', message, { Base, option })
   }
   return value
-}
-
-/**
- * @param {object} options
- * @param {string} variable
- * @param {string} owner
- * @param {unknown} given
- */
-function assertBucket(options, variable, owner, given) {
-  const algorithm = own(options, 'algorithm')
-  if (algorithm !== 'fixed-window' && algorithm !== 'sliding-window') return
-  const rule = `cannot: a burst is for the token bucket, and this one is a ${algorithm}; unset it`
-  throw misuse('E_ENV', `${variable} would override ${owner}, and ${rule}; got ${shown(given)}`, { option: 'burst' })
-}
-
-/** Only what the object itself has: a knob must not come from a prototype somebody has polluted. */
-function own(/** @type {object} */ object, /** @type {PropertyKey} */ name) {
-  return Object.hasOwn(object, name) ? /** @type {Record<PropertyKey, unknown>} */ (object)[name] : undefined
-}
-
-/** @param {number} number */
-function grouped(number) {
-  return number.toLocaleString('en-US')
 }
 
 module.exports = { knobsOf, provenanceOf, blamed, variableOf }

@@ -14,6 +14,7 @@ use spillway_engine::error::{Code, Fault};
 use spillway_engine::primitive::breaker::{
     Breaker, BreakerConfig, BreakerHandle, OpenConfig, SlowConfig, WindowConfig,
 };
+use spillway_engine::primitive::budget::BudgetConfig;
 use spillway_engine::primitive::bulkhead::{BulkheadConfig, BulkheadHandle};
 use spillway_engine::primitive::cache::{CacheConfig, CacheHandle};
 use spillway_engine::primitive::limit::{Algorithm, LimitConfig, Provenance};
@@ -81,14 +82,11 @@ pub struct BreakerShape {
     pub provenance: Option<String>,
 }
 
-/// A breaker as it was opened in an environment.
+/// See `RetryOptions`.
 #[napi(object)]
-pub struct OpenedBreaker {
-    pub id: u32,
-    /// Where this environment's numbers show that it is closed: its generation plus one. -1 if nowhere.
-    pub slot: i32,
-    /// Where this environment counts calls that went well. -1 if nowhere.
-    pub counter: i32,
+pub struct BudgetShape {
+    pub ratio: f64,
+    pub floor: u32,
 }
 
 /// See `BulkheadOptions`.
@@ -199,9 +197,10 @@ pub fn limiter_plan_fault(
     }
 }
 
-/// Open a breaker; answers its id in this environment, and where its numbers are.
+/// Open a breaker; answers its id in this environment. Left: where the environment's numbers show that it is closed, its generation
+/// plus one, and where it counts calls that went well; each -1 if nowhere.
 #[napi(catch_unwind)]
-pub fn open_breaker(env: Env, opening: Opening, shape: BreakerShape) -> Result<OpenedBreaker> {
+pub fn open_breaker(env: Env, opening: Opening, shape: BreakerShape) -> Result<u32> {
     let opener = Opener::new(env, opening)?;
     let environment = opener.environment;
     let mailbox = environment.mailbox().cloned().ok_or_else(|| internal("the environment is not attached"))?;
@@ -220,14 +219,13 @@ pub fn open_breaker(env: Env, opening: Opening, shape: BreakerShape) -> Result<O
         max_keys: shape.max_keys,
         provenance: Provenance(shape.provenance.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()),
     })?;
-    let slot = breaker.slot().map_or(-1, |slot| slot as i32);
-    // On a manual clock nothing says once a bucket that time goes on.
-    let counts = slot >= 0 && opener.opening.now_ms.is_none();
+    // On a manual clock nothing says once a bucket that time goes on; in short buckets it would be said too late.
+    let counts = breaker.slot().is_some() && breaker.bears_coarse_time() && opener.opening.now_ms.is_none();
     let handle = BreakerHandle::new(breaker.clone());
-    let mut counter = -1;
-    if let Some(free) = environment.counters().filter(|_| counts).and_then(Counters::take) {
-        counter = free.slot as i32;
-        handle.count_with(Box::new(free));
+    let counter = environment.counters().filter(|_| counts).and_then(Counters::take);
+    let places = [breaker.slot(), counter.as_ref().map(|counter| counter.slot)];
+    if let Some(counter) = counter {
+        handle.count_with(Box::new(counter));
     }
     // This environment's array may be younger than the breaker's last change of state.
     breaker.show();
@@ -235,7 +233,17 @@ pub fn open_breaker(env: Env, opening: Opening, shape: BreakerShape) -> Result<O
     if let Some(Open { handle: Handle::Breaker(handle), .. }) = environment.handles.borrow().get(id) {
         handle.attend(Arc::new(Listener { mailbox, id }));
     }
-    Ok(OpenedBreaker { id, slot, counter })
+    environment.leave_all(0, places.map(|slot| slot.map_or(-1.0, f64::from)));
+    Ok(id)
+}
+
+/// Open the budget of a policy; answers its id in this environment.
+#[napi(catch_unwind)]
+pub fn open_budget(env: Env, opening: Opening, shape: BudgetShape) -> Result<u32> {
+    let opener = Opener::new(env, opening)?;
+    let floor = u16::try_from(shape.floor).unwrap_or(u16::MAX);
+    let budget = opener.open(BudgetConfig { ratio: shape.ratio, floor })?;
+    opener.keep(Handle::Budget(budget))
 }
 
 /// Open a bulkhead; answers its id in this environment.
@@ -278,6 +286,7 @@ pub fn let_go(env: Env, id: u32, end: bool) -> Result<()> {
     match &handle {
         Handle::Limiter { handle, .. } => let_go!(handle.limiter()),
         Handle::Breaker(handle) => let_go!(handle.breaker()),
+        Handle::Budget(budget) => let_go!(budget),
         Handle::Bulkhead(handle) => let_go!(handle.bulkhead()),
         Handle::Cache(handle) => let_go!(handle.cache()),
     }
@@ -290,6 +299,7 @@ pub fn has_ended(env: Env, id: u32) -> Result<bool> {
     Ok(environment(env)?.handles.borrow().get(id).is_none_or(|open| match &open.handle {
         Handle::Limiter { handle, .. } => handle.limiter().life().has_ended(),
         Handle::Breaker(handle) => handle.breaker().life().has_ended(),
+        Handle::Budget(budget) => budget.life().has_ended(),
         Handle::Bulkhead(handle) => handle.bulkhead().life().has_ended(),
         Handle::Cache(handle) => handle.cache().life().has_ended(),
     }))

@@ -7,6 +7,7 @@ use crate::slots::{AllCopies, Counters, SlotArray};
 use napi::sys;
 use spillway_engine::clock::Moment;
 use spillway_engine::primitive::breaker::BreakerHandle;
+use spillway_engine::primitive::budget::Budget;
 use spillway_engine::primitive::bulkhead::BulkheadHandle;
 use spillway_engine::primitive::cache::CacheHandle;
 use spillway_engine::primitive::limiter::LimiterHandle;
@@ -86,6 +87,7 @@ pub(crate) enum Handle {
         origin: Moment,
     },
     Breaker(BreakerHandle),
+    Budget(Arc<Budget>),
     Bulkhead(BulkheadHandle),
     Cache(CacheHandle),
 }

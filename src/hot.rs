@@ -7,6 +7,7 @@
 //! `hot/limiter.rs`, what the breaker is in `hot/breaker.rs`.
 
 pub(crate) mod breaker;
+mod budget;
 mod limiter;
 
 use crate::environment::{DETAILS, Environment, Handle};
@@ -567,7 +568,8 @@ const CALLBACKS: &[(&str, Callback)] = &[
 
 /// Put every callback on `exports`, bound to its environment.
 pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: *mut c_void) -> napi::Result<()> {
-    for (name, callback) in CALLBACKS.iter().chain(limiter::CALLBACKS).chain(breaker::CALLBACKS) {
+    let more = [limiter::CALLBACKS, breaker::CALLBACKS, budget::CALLBACKS].into_iter().flatten();
+    for (name, callback) in CALLBACKS.iter().chain(more) {
         let mut function = ptr::null_mut();
         // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.
         let status = unsafe {

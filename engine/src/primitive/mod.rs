@@ -1,6 +1,7 @@
-//! The four, each joining a policy to a store and counting what happened. Never formats for a user and never reads time.
+//! The four and the budget of retries, each joining a policy to a store and counting what happened. Never formats for a user and never reads time.
 
 pub mod breaker;
+pub mod budget;
 pub mod bulkhead;
 pub mod cache;
 pub mod circuit;

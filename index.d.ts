@@ -310,15 +310,21 @@ export const presets: {
 // ---------------------------------------------------------------- breaker
 
 export interface BreakerOptions {
-  /** The span the rates are taken over, in ten buckets. 10 ms to 1 day. Default `'60s'`. */
-  window?: Duration
+  /**
+   * What the rates are taken over: a span of 10 ms to 1 day, in ten buckets, or the last so many calls, 1 to 100,000, whatever their
+   * age. Default `'60s'`.
+   */
+  window?: Duration | { calls: number }
   /** Opens when failures reach this share of calls. Over 0, up to 1. Default 0.5. */
   failureRate?: number
   /** Calls in the window before a rate counts. Whole, 1 to 1,000,000. Default 10. */
   minCalls?: number
   /** Also opens after this many failures in a row. Whole, 1 to 1,000,000. Default: off. */
   consecutive?: number
-  /** Also opens when this share of calls took longer than `over`. Default: off. */
+  /**
+   * Also opens when this share of calls took longer than `over`. The time in which this thread's event loop was late is not
+   * the dependency's, and does not count. Default: off.
+   */
   slow?: { over: Duration; rate: number }
   /**
    * How long it stays open: a duration doubling to 60 s (or to itself, if longer) while probes keep failing, or `{ for, max, jitter }`.
@@ -334,6 +340,31 @@ export interface BreakerOptions {
    * `E_TIMEOUT`; `ignore` for every other `Refusal` and for an abort by the caller; else `ok`.
    */
   classify?: (settled: { ok: true; value: unknown } | { ok: false; error: unknown }) => Outcome
+  /** Each key of a call has a state of its own: a tenant, a host, a shard. Default false. */
+  perKey?: boolean
+  /**
+   * For `perKey` alone: how many keys have a place, at some 500 bytes each. Whole, 1 to 1,000,000. Default 1,000. When all have one,
+   * a newcomer takes that of a key without failures or slow calls in its window; if it finds none, it shares one state with
+   * its like, which may refuse too early (`overflowed` in the snapshot). The place of a key that counts is never given away.
+   */
+  maxKeys?: number
+  /** As `on('transition', …)`. It belongs to this thread's handle; the last one given counts. */
+  onTransition?: (transition: BreakerTransition) => void
+  /**
+   * Variables of the environment that override options, under names of one's own; false: none does. Default
+   * `SPILLWAY_BREAKER_<NAME>_WINDOW`, `_FAILURE_RATE`, `_MIN_CALLS`, `_CONSECUTIVE`, `_OPEN`, `_PROBES`, `_PROBE_TIMEOUT`.
+   */
+  env?:
+    | {
+        window?: string
+        failureRate?: string
+        minCalls?: string
+        consecutive?: string
+        open?: string
+        probes?: string
+        probeTimeout?: string
+      }
+    | false
 }
 
 export type Outcome = 'ok' | 'fail' | 'ignore'
@@ -353,32 +384,108 @@ export interface CallOptions {
   signal?: AbortSignal
 }
 
-/** A circuit breaker (Nygard, Release It!), with a rolling window and states by generation: a late result changes nothing. */
+/** A change of state. */
+export interface BreakerTransition {
+  readonly breaker: Breaker
+  /** With `perKey`: whose state it is. Undefined for the one that keys without a place share. */
+  readonly key?: string
+  readonly from: BreakerState
+  readonly to: BreakerState
+}
+/** A call was not let through. */
+export interface BreakerRefusal {
+  readonly breaker: Breaker
+  readonly key?: string
+  /** Unknown for who is isolated. */
+  readonly retryAfterMs?: number
+}
+export interface BreakerCall extends CallOptions {
+  /** Whose state counts. Needed with `perKey`, and for no other breaker. */
+  key?: string
+}
+
+/**
+ * A circuit breaker (Nygard, Release It!), with a rolling window and states by generation: a late result changes nothing.
+ *
+ * With `perKey`, whatever takes a key needs one, a non-empty string; for any other breaker a key is `E_OPTION`.
+ */
 export interface Breaker extends Primitive {
   readonly kind: 'breaker'
+  /** @throws `E_KEY` with `perKey`: see `stateOf` */
   readonly state: BreakerState
+  /** With `perKey`: the state of a key. A key that was never seen is closed. */
+  stateOf(key: string): BreakerState
   /**
    * Calls `fn` unless the breaker is open, and passes on what it returns or throws.
    * @throws Refusal `E_OPEN` with `retryAfterMs`
    */
-  run<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: CallOptions): Promise<T>
+  run<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: BreakerCall): Promise<T>
   /** As `run`, but a refusal is plain data: no `Error`, no stack. What `fn` throws is still thrown. */
-  attempt<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: CallOptions): Promise<Attempt<T>>
+  attempt<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: BreakerCall): Promise<Attempt<T>>
   /** Asks for a permit, at once; null when refused. Every permit must reach `exit`. */
-  enter(): BreakerPermit | null
+  enter(key?: string): BreakerPermit | null
   /**
    * Gives a permit back with how the call ended and, for `slow`, how long it took in milliseconds. A permit of an earlier state,
    * or one already given back, changes nothing.
    */
   exit(permit: BreakerPermit, outcome: Outcome, ms?: number): void
-  /** Refuses every call until `reset()`. */
-  isolate(): void
+  /**
+   * Refuses every call until `reset()`.
+   * @throws `E_KEYS_FULL` when no place can be found for the key
+   */
+  isolate(key?: string): void
   /** Closes and forgets: window, open time, isolation. */
-  reset(): void
+  reset(key?: string): void
+  /**
+   * Calls `listener` for each transition, whichever thread caused it, or for each refusal in this thread; the answer takes it off.
+   * They also go to the channels `spillway:breaker:transition` and `spillway:breaker:refused` of `node:diagnostics_channel`, once
+   * for each handle. What a listener throws is an uncaught exception and changes no answer. A thread that is blocked while more than a
+   * thousand transitions pile up misses the rest.
+   */
+  on(event: 'transition', listener: (transition: BreakerTransition) => void): () => void
+  on(event: 'refused', listener: (refusal: BreakerRefusal) => void): () => void
+  /**
+   * State, open time and window as plain data, to go on with in another process: `restore()`. With `perKey`, that of every key that
+   * is not as good as new.
+   * @example
+   * await store.put('stripe', JSON.stringify(stripe.snapshot()))
+   */
+  snapshot(): SavedBreaker
+  /**
+   * Goes on from what `snapshot()` has answered, here or elsewhere: what was open stays open for the rest of its time by the wall
+   * clock, what was half-open may be probed at once. A window of another kind than this breaker's is left out, and keys that are not
+   * in the data stay as they are.
+   * @returns false, and nothing is changed, if the data is older than `maxAge` (1 ms to 365 days, default `'1h'`) or from the future
+   * @throws `E_OPTION` for anything else than such data; then nothing is changed
+   */
+  restore(data: SavedBreaker, options?: { maxAge?: Duration }): boolean
 }
 
 export interface BreakerPermit {
   readonly generation: number
+}
+
+/** What `Breaker.snapshot()` answers. Plain data, safe to keep as JSON. */
+export interface SavedBreaker {
+  readonly version: 1
+  /** Milliseconds since 1970. */
+  readonly takenAt: number
+  readonly circuit?: SavedCircuit
+  /** With `perKey`. */
+  readonly keys?: readonly { readonly key: string; readonly circuit: SavedCircuit }[]
+}
+export interface SavedCircuit {
+  readonly state: BreakerState
+  /** How much longer it is open, in milliseconds. */
+  readonly openMs?: number
+  /** Half-open states in a row that failed. */
+  readonly failedProbes: number
+  /** Failures in a row. */
+  readonly inARow: number
+  readonly window:
+    | { readonly buckets: readonly (readonly [ageMs: number, calls: number, failures: number, slow: number])[] }
+    /** A digit for each call, the oldest first: 1 if it failed, and 2 more if it was slow. */
+    | { readonly calls: string }
 }
 
 export type Attempt<T> =
@@ -833,7 +940,8 @@ export interface LimitSnapshot extends LimitInfo {
 }
 export interface BreakerSnapshot {
   config: {
-    windowMs: number
+    windowMs: number | null
+    windowCalls: number | null
     failureRate: number
     minCalls: number
     consecutive: number | null
@@ -841,9 +949,13 @@ export interface BreakerSnapshot {
     open: { forMs: number; maxMs: number; jitter: number }
     probes: number
     probeTimeoutMs: number
+    maxKeys: number | null
   }
-  state: BreakerState
-  /** Calls of the current window. */
+  /** Where each value came from: `'option'`, `'default'` or `'env SPILLWAY_BREAKER_STRIPE_WINDOW'`. */
+  provenance: Record<string, string>
+  /** Null with `perKey`. */
+  state: BreakerState | null
+  /** Calls of the current window; with `perKey`, of those of all keys. */
   window: { calls: number; failures: number; slow: number }
   ok: number
   failed: number
@@ -852,6 +964,12 @@ export interface BreakerSnapshot {
   /** Results that came after the state they began in had ended. */
   stale: number
   transitions: { opened: number; halfOpened: number; closed: number; isolated: number }
+  /** Keys that have a place. */
+  keys: number
+  /** Of those, the ones that are not closed. */
+  openKeys: number
+  /** Times that a key found no place, and shared a state with its like. */
+  overflowed: number
 }
 export interface BudgetSnapshot {
   config: { ratio: number; floor: number }

@@ -35,6 +35,12 @@ class Clock {
     return this.#latest
   }
 
+  /** Milliseconds since 1970, read now. */
+  read() {
+    this.now()
+    return this.#wall
+  }
+
   /** The reading behind the last `now()`: milliseconds since 1970, for windows of the calendar. */
   get wall() {
     return this.#wall
@@ -65,7 +71,12 @@ function onClock(native, clock) {
     consumeBoth: (...charges) => at.consumeBothAt(now(), clock.wall, ...charges),
     consumeAll: (...charges) => at.consumeAllAt(now(), clock.wall, ...charges),
     breakerEnter: (id) => at.breakerEnterAt(id, now()),
+    breakerEnterKey: (id, key) => at.breakerEnterKeyAt(id, key, now()),
     breakerExit: (id, generation, outcome = 0, tookMs = 0) => at.breakerExitAt(id, generation, outcome, tookMs, now()),
+    breakerExitKey: (...call) => at.breakerExitKeyAt(...call, now()),
+    breakerIsolate: (id, key) => at.breakerIsolateAt(id, key, now()),
+    breakerSave: (id) => at.breakerSaveAt(id, now()),
+    breakerRestore: (...call) => at.breakerRestoreAt(...call, now()),
     budgetTake: (id, calls) => at.budgetTakeAt(id, calls, now()),
     bulkheadExit: (id) => at.bulkheadExitAt(id, now()),
     bulkheadTryAcquire: (id, key) => at.bulkheadTryAcquireAt(id, key, now()),

@@ -1,7 +1,8 @@
 // One configured set of primitives. Owns names, handles and their end. Never holds any state of a primitive: that is native.
 'use strict'
 
-const { Breaker, breakerClassify, breakerShape } = require('./breaker.js')
+const { Breaker } = require('./breaker.js')
+const { breakerFunctions, breakerShape } = require('./breaker-shape.js')
 const { Budget } = require('./budget.js')
 const { Bulkhead, bulkheadShape } = require('./bulkhead.js')
 const { Cache, cacheShape } = require('./cache.js')
@@ -52,14 +53,16 @@ class Place {
    * @param {Native} native the calls of the hot path, on the spillway's clock
    * @param {() => number} now milliseconds, for spans
    * @param {() => number} recent the same, as of this turn of the event loop
+   * @param {() => number} wall milliseconds since 1970
    * @param {(id: number) => void} dispose
    */
-  constructor(kind, name, native, now, recent, dispose) {
+  constructor(kind, name, native, now, recent, wall, dispose) {
     this.kind = kind
     this.name = name
     this.native = native
     this.now = now
     this.recent = recent
+    this.wall = wall
     this.#dispose = dispose
   }
 
@@ -91,6 +94,7 @@ class Spillway {
   /** @type {InstanceType<typeof Clock> | undefined} */
   #clock
   #now
+  #wall
   /** Registry of its own; undefined for the process's. @type {number | undefined} */
   #registry
   #closed = false
@@ -125,6 +129,7 @@ class Spillway {
     this.#clock = clock
     this.#native = clock === undefined ? native : onClock(native, clock)
     this.#now = clock === undefined ? monotonic : () => clock.now()
+    this.#wall = clock === undefined ? () => Date.now() : () => clock.read()
     this.#registry = isolated ? native.newRegistry(clock?.now()) : undefined
     this.#sheds = new Sheds(this.#now, over, this.#replace)
     this.#policies = new Policies(this, {
@@ -147,9 +152,9 @@ class Spillway {
    * @param {import('../index').BreakerOptions} [options]
    */
   breaker(name, options) {
-    const classify = breakerClassify(options)
+    const functions = breakerFunctions(options)
     const breaker = /** @type {BreakerHandle} */ (this.#openOne('breaker', name, options))
-    Breaker.setClassify(breaker, classify)
+    Breaker.setFunctions(breaker, functions)
     return breaker
   }
 
@@ -251,7 +256,7 @@ class Spillway {
       if (!ended && present.config === config) return present.handle
       if (ended) this.#letGo(present.id, false)
     }
-    const place = new Place(kind, name, this.#native, this.#now, this.#clock ? this.#now : recent, (id) => {
+    const place = new Place(kind, name, this.#native, this.#now, this.#clock ? this.#now : recent, this.#wall, (id) => {
       if (this.#named.get(key)?.id === id) this.#named.delete(key)
       this.#letGo(id, true)
     })
@@ -291,7 +296,7 @@ class Spillway {
     if (handle === undefined) return
     this.#handles.delete(id)
     if (handle instanceof Cache) Cache.forgetCopies(handle)
-    if (handle instanceof Breaker) Breaker.forgetSlot(handle)
+    if (handle instanceof Breaker) Breaker.letGo(handle)
     this.#native.letGo(id, end)
   }
 

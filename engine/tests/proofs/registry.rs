@@ -4,11 +4,11 @@
 use crate::limiters::bucket;
 use serde_json::Value;
 use spillway_engine::Code;
-use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, OpenConfig, SlowConfig};
+use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, OpenConfig, SlowConfig, WindowConfig};
 use spillway_engine::primitive::budget::{Budget, BudgetConfig};
 use spillway_engine::primitive::bulkhead::{Bulkhead, BulkheadConfig};
 use spillway_engine::primitive::cache::{Cache, CacheConfig};
-use spillway_engine::primitive::limit::LimitConfig;
+use spillway_engine::primitive::limit::{LimitConfig, Provenance};
 use spillway_engine::primitive::limiter::{Limiter, LimiterConfig};
 use spillway_engine::primitive::registry::{OnMismatch, Registry};
 use spillway_engine::store::generations::{Generations, NoCopies};
@@ -33,7 +33,7 @@ fn like_thirty(change: impl FnOnce(&mut LimitConfig)) -> LimiterConfig {
 
 fn breaker() -> BreakerConfig {
     BreakerConfig {
-        window_ms: 60_000.0,
+        window: WindowConfig::Ms(60_000.0),
         failure_rate: 0.5,
         min_calls: 10,
         consecutive: Some(5),
@@ -41,6 +41,8 @@ fn breaker() -> BreakerConfig {
         open: OpenConfig { for_ms: 5_000.0, max_ms: 60_000.0, jitter: 0.2 },
         probes: 3,
         probe_timeout_ms: 15_000.0,
+        max_keys: None,
+        provenance: Provenance::default(),
     }
 }
 

@@ -327,7 +327,7 @@ class Bulkhead {
   #look(key) {
     const mailWaits = this.#native.bulkheadExpire(this.#id, key)
     // Let go of meanwhile: those who wait are still there, and look again by and by.
-    const nextMs = mailWaits === undefined ? this.#shape.leaseMs ?? NaN : details[0]
+    const nextMs = mailWaits === undefined ? (this.#shape.leaseMs ?? NaN) : details[0]
     if (mailWaits) mailbox.collect()
     return nextMs
   }

@@ -80,7 +80,10 @@ test('keys that are idle leave nothing behind, ten thousand of them', async (t) 
   const { bulkhead, report } = opened(t, { limit: 2, perKey: true })
   for (let i = 0; i < 10_000; i++) bulkhead.tryAcquire(`tenant-${i}`).release()
   await bulkhead.run(() => assert.equal(report().keys, 1), { key: 'one' })
-  await assert.rejects(bulkhead.run(() => Promise.reject(new Error('mine')), { key: 'one' }), { message: 'mine' })
+  await assert.rejects(
+    bulkhead.run(() => Promise.reject(new Error('mine')), { key: 'one' }),
+    { message: 'mine' },
+  )
   const { keys, inUse, admitted } = report()
   assert.deepEqual({ keys, inUse, admitted }, { keys: 0, inUse: 0, admitted: 10_002 })
 })

@@ -11,6 +11,7 @@ const { misuse, shown } = require('./misuse.js')
 const { details, movers, slots, TROUBLE, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
 const { outcomeOfError, outcomeOfValue } = require('./outcome.js')
+const { Refused } = require('./refused.js')
 const { Refusal, refusalInfo } = require('./refusals.js')
 const { savedBreaker, VERSION } = require('./saved-breaker.js')
 const { recent } = require('./turn.js')
@@ -20,6 +21,7 @@ const { recent } = require('./turn.js')
 /** @typedef {import('../index').BreakerCall} BreakerCall */
 /** @typedef {import('../index').BreakerOptions} BreakerOptions */
 /** @typedef {import('../index').Outcome} Outcome */
+/** @typedef {{ generation: number, place: number, began: number }} Pass */
 
 /** @type {readonly import('../index').BreakerState[]} */
 const STATES = ['closed', 'open', 'half-open', 'isolated']
@@ -106,6 +108,7 @@ class Breaker {
     this.#slowOverMs = shape.slowOverMs
     this.#onSystemClock = place.recent === recent
     this.name = place.name
+    this.perKey = this.#perKey
     movers.set(id, (from, to, key) => this.#moved(from, to, key))
   }
 
@@ -128,6 +131,30 @@ class Breaker {
     breaker.#slot = -1
     breaker.#counter = -1
     movers.delete(breaker.#id)
+  }
+
+  /**
+   * Lets a call through a policy in, or refuses it.
+   * @param {Breaker} breaker
+   * @param {string | undefined} key
+   * @returns {Pass | InstanceType<typeof Refused>}
+   */
+  static letIn(breaker, key) {
+    const generation = breaker.#enter(key)
+    if (generation >= 0) return { generation, place, began: breaker.#slowOverMs === undefined ? 0 : breaker.#begin() }
+    return new Refused('E_OPEN', breaker.name, { retryAfterMs: breaker.#refused({ key }) })
+  }
+
+  /**
+   * How that call counts, now that it has ended.
+   * @param {Breaker} breaker
+   * @param {Pass} pass
+   * @param {{ ok: true, value: unknown } | { ok: false, error: unknown }} settled
+   * @param {{ aborted: boolean, reason: unknown } | undefined} signal what the call was to be aborted by
+   */
+  static letOut(breaker, { generation, place, began }, settled, signal) {
+    const outcome = breaker.#outcomeOf(settled, signal, generation, place)
+    breaker.#leave(generation, place, outcome, breaker.#took(began))
   }
 
   get state() {
@@ -154,7 +181,8 @@ class Breaker {
       if (typeof fn !== 'function') assertFunction(`the breaker "${this.name}"`, fn)
       signal = options === undefined ? undefined : signalOf(options)
       generation = this.#enter(options?.key)
-      if (generation < 0) throw new Refusal({ code: 'E_OPEN', primitive: this.name, retryAfterMs: this.#refused(options) })
+      if (generation < 0)
+        throw new Refusal({ code: 'E_OPEN', primitive: this.name, retryAfterMs: this.#refused(options) })
     } catch (error) {
       return Promise.reject(error)
     }
@@ -394,7 +422,7 @@ class Breaker {
 
   /**
    * @param {{ ok: true, value: unknown } | { ok: false, error: unknown }} settled
-   * @param {AbortSignal | undefined} signal
+   * @param {{ aborted: boolean, reason: unknown } | undefined} signal
    * @param {number} generation
    * @param {number} place
    */
@@ -427,8 +455,7 @@ class Breaker {
   /** @param {string | undefined} key */
   #state(key) {
     this.#assertKey(key)
-    const state =
-      key === undefined ? this.#native.breakerState(this.#id) : this.#native.breakerState(this.#id, key)
+    const state = key === undefined ? this.#native.breakerState(this.#id) : this.#native.breakerState(this.#id, key)
     if (state === undefined) throw this.#trouble(key)
     return STATES[state]
   }

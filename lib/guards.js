@@ -6,7 +6,6 @@ const { Breaker } = require('./breaker.js')
 const { Bulkhead } = require('./bulkhead.js')
 const { PRIORITIES } = require('./level.js')
 const { Limiter } = require('./limiter.js')
-const { outcomeOfError, outcomeOfValue } = require('./outcome.js')
 const { Refusal } = require('./refusals.js')
 const { Refused, shownError } = require('./refused.js')
 const { Scope } = require('./scope.js')
@@ -61,17 +60,24 @@ function shedding(shed, scope, next) {
 }
 
 /** @type {(breaker: InstanceType<typeof Breaker>, ...call: Parameters<Layer>) => Promise<unknown>} */
-async function broken(breaker, scope, next) {
-  const permit = breaker.enter()
-  if (permit === null) throw new Refused('E_OPEN', breaker.name)
+function broken(breaker, scope, next) {
+  let pass
   try {
-    const value = await next(scope)
-    breaker.exit(permit, outcomeOfValue(value))
-    return value
+    pass = Breaker.letIn(breaker, breaker.perKey ? Scope.request(scope).key : undefined)
   } catch (error) {
-    breaker.exit(permit, outcomeOfError(shownError(error), asSignal(Scope.abortedBy(scope))))
-    throw error
+    return Promise.reject(error)
   }
+  if (pass instanceof Refused) return Promise.reject(pass)
+  return next(scope).then(
+    (value) => {
+      Breaker.letOut(breaker, pass, { ok: true, value }, undefined)
+      return value
+    },
+    (error) => {
+      Breaker.letOut(breaker, pass, { ok: false, error: shownError(error) }, asSignal(Scope.abortedBy(scope)))
+      throw error
+    },
+  )
 }
 
 /** @type {(bulkhead: InstanceType<typeof Bulkhead>, ...call: Parameters<Layer>) => Promise<unknown>} */

@@ -47,8 +47,9 @@ function hold(native, receipt, onExpired) {
 function release(held) {
   if (!held.out) return
   held.out = false
-  if (held.leased) mailbox.expectNoMore(held.receipt)
   giveBack(held.native, held.receipt)
+  // Not before: if its lease has ended, the letter that says so may have come with this call.
+  if (held.leased) mailbox.expectNoMore(held.receipt)
 }
 
 /** @type {FinalizationRegistry<Held>} */

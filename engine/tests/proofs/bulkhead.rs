@@ -477,28 +477,36 @@ fn threads_whose_leases_never_end_are_as_those_without() {
 /// A release and the end of its lease at the same moment, from two threads: the permit passes on once.
 #[test]
 fn a_release_beside_its_lease_s_end_gives_the_permit_back_once() {
+    const ROUNDS: u64 = 100_000;
     let bulkhead = leased(1, 0, 1.0);
-    let time = AtomicU64::new(0);
-    let start = Barrier::new(2);
+    // Twice the round, and one more while it is under way. Met spinning: a barrier wakes its threads too far apart.
+    let step = AtomicU64::new(0);
+    let meet = |wanted: u64| {
+        while step.load(Ordering::SeqCst) < wanted {
+            std::thread::yield_now();
+        }
+    };
+    let dawdle = |dice: &mut Dice| (0..dice.below(40)).for_each(|_| std::hint::spin_loop());
     std::thread::scope(|scope| {
-        let (bulkhead, time, start) = (&bulkhead, &time, &start);
+        let (bulkhead, step) = (&bulkhead, &step);
         scope.spawn(move || {
-            let looker = Side::new(1, bulkhead);
-            for _ in 0..20_000 {
-                start.wait();
-                looker.handle.expire(None, time.load(Ordering::SeqCst) + MILLI);
-                start.wait();
+            let (looker, mut dice) = (Side::new(1, bulkhead), Dice::new(1));
+            for round in 0..ROUNDS {
+                meet(2 * round + 1);
+                dawdle(&mut dice);
+                looker.handle.expire(None, (2 * round + 1) * MILLI);
+                step.store(2 * round + 2, Ordering::SeqCst);
             }
         });
-        let holder = Side::new(2, bulkhead);
-        for _ in 0..20_000 {
-            let now = time.load(Ordering::SeqCst);
+        let (holder, mut dice) = (Side::new(2, bulkhead), Dice::new(2));
+        for round in 0..ROUNDS {
+            let now = 2 * round * MILLI;
             let Grant::Permit(receipt) = holder.handle.try_acquire(None, &|| now) else { panic!("it is not home") };
-            start.wait();
+            step.store(2 * round + 1, Ordering::SeqCst);
+            dawdle(&mut dice);
             holder.handle.release(receipt, &|| now);
-            start.wait();
+            meet(2 * round + 2);
             assert_eq!(report(bulkhead, now)["inUse"], 0);
-            time.fetch_add(2 * MILLI, Ordering::SeqCst);
         }
     });
 }

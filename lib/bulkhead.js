@@ -123,6 +123,30 @@ class Bulkhead {
   }
 
   /**
+   * Its id where a free permit is only counted, so that it can be taken together with something else.
+   * @param {Bulkhead} bulkhead
+   */
+  static countedId(bulkhead) {
+    return bulkhead.#counted ? bulkhead.#id : undefined
+  }
+
+  /**
+   * Whether a permit was free and is counted now.
+   * @param {Bulkhead} bulkhead
+   */
+  static enter(bulkhead) {
+    return bulkhead.#entered()
+  }
+
+  /**
+   * A permit that was counted comes back.
+   * @param {Bulkhead} bulkhead
+   */
+  static exit(bulkhead) {
+    bulkhead.#exit()
+  }
+
+  /**
    * That permit comes back.
    * @param {Bulkhead} bulkhead
    * @param {Turn} turn

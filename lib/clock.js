@@ -84,6 +84,8 @@ function onClock(native, clock) {
     bulkheadExpire: (id, key) => at.bulkheadExpireAt(id, key, now()),
     giveBack: (receipt) => at.giveBackAt(receipt, now()),
     leave: (receipt) => at.leaveAt(receipt, now()),
+    passIn: (...pass) => at.passInAt(...pass, now()),
+    passOut: (...pass) => at.passOutAt(...pass, now()),
     cacheGet: (id, key) => at.cacheGetAt(id, key, now()),
     cacheSet: (id, key, text, ttlMs) => at.cacheSetAt(id, key, text, ttlMs, now()),
     cacheDelete: (id, key) => at.cacheDeleteAt(id, key, now()),

@@ -6,6 +6,7 @@ const { Breaker } = require('./breaker.js')
 const { Bulkhead } = require('./bulkhead.js')
 const { PRIORITIES } = require('./level.js')
 const { Limiter } = require('./limiter.js')
+const { passage } = require('./passage.js')
 const { Refusal } = require('./refusals.js')
 const { Refused, shownError } = require('./refused.js')
 const { Scope } = require('./scope.js')
@@ -17,6 +18,40 @@ const { STRATEGY } = require('./strategy.js')
 /** @typedef {import('./strategy.js').Site} Site */
 
 const NORMAL = PRIORITIES.indexOf('normal')
+
+/**
+ * The layers of some strategies at a site, outermost first. A breaker and a bulkhead next to each other are one.
+ * @param {readonly any[]} strategies
+ * @param {(strategy: any, index: number) => Layer} layerAt
+ * @returns {Layer[]}
+ */
+function layersOf(strategies, layerAt) {
+  /** @type {Layer[]} */
+  const layers = []
+  for (let index = 0; index < strategies.length; index++) {
+    const layer = layerAt(strategies[index], index)
+    const together = passageOf(strategies[index], strategies[index + 1])
+    if (together === undefined) {
+      layers.push(layer)
+      continue
+    }
+    const inner = layerAt(strategies[++index], index)
+    layers.push(together((scope, next) => layer(scope, (scope) => inner(scope, next))))
+  }
+  return layers
+}
+
+/**
+ * @param {unknown} one
+ * @param {unknown} other
+ * @returns {((theLongWay: Layer) => Layer) | undefined}
+ */
+function passageOf(one, other) {
+  const [breaker, bulkhead] = one instanceof Breaker ? [one, other] : [other, one]
+  if (!(breaker instanceof Breaker) || !(bulkhead instanceof Bulkhead) || breaker.perKey) return undefined
+  const id = Bulkhead.countedId(bulkhead)
+  return id === undefined ? undefined : (theLongWay) => passage(breaker, bulkhead, id, theLongWay)
+}
 
 /**
  * The layer of a strategy at a site.
@@ -145,4 +180,4 @@ function asSignal(aborted) {
   return aborted && { aborted: true, reason: aborted.reason }
 }
 
-module.exports = { layerOf }
+module.exports = { layerOf, layersOf }

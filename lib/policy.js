@@ -5,7 +5,7 @@
 const { assertFunction, signalOf } = require('./call.js')
 const { SharedBudget } = require('./budget.js')
 const { Events } = require('./events.js')
-const { layerOf } = require('./guards.js')
+const { layerOf, layersOf } = require('./guards.js')
 const { Latency } = require('./latency.js')
 const { PRIORITIES } = require('./level.js')
 const { misuse, shown } = require('./misuse.js')
@@ -70,7 +70,7 @@ class Policy {
       },
       note: (event, message) => this.#note(event, message),
     })
-    const layers = strategies.map((strategy, index) => {
+    const layers = layersOf(strategies, (strategy, index) => {
       const layer = layerOf(strategy, this.#site)
       if (layer !== undefined) return layer
       const rule = 'must be a strategy: timeout(), retry(), hedge(), fallback(), a preset, or a primitive'

@@ -10,6 +10,7 @@ pub(crate) mod breaker;
 mod budget;
 mod bulkhead;
 mod limiter;
+mod passage;
 
 use crate::environment::{DETAILS, Environment, Handle};
 use crate::mailbox::Mail;
@@ -541,7 +542,7 @@ const CALLBACKS: &[(&str, Callback)] = &[
 /// Put every callback on `exports`, bound to its environment.
 pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: *mut c_void) -> napi::Result<()> {
     let all = CALLBACKS.iter().chain(breaker::CALLBACKS).chain(budget::CALLBACKS);
-    let all = all.chain(bulkhead::CALLBACKS).chain(limiter::CALLBACKS);
+    let all = all.chain(bulkhead::CALLBACKS).chain(limiter::CALLBACKS).chain(passage::CALLBACKS);
     for (name, callback) in all {
         let mut function = ptr::null_mut();
         // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.

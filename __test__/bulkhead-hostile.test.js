@@ -30,8 +30,8 @@ for (const [way, options] of [
   ['leased', { limit: 2, lease: '1d' }],
 ]) {
   for (const [what, fn, expected] of [
-    ['a thenable that resolves twice', () => ({ then: (ok) => (ok(1), ok(2)) }), 1],
-    ['a thenable that resolves and throws', () => ({ then: (ok) => (ok(1), assert.fail('late')) }), 1],
+    ['a thenable that resolves twice', () => ({ then: (ok) => [1, 2].forEach(ok) }), 1],
+    ['a thenable that resolves and throws', () => ({ then: (ok) => ok(1) ?? assert.fail('late') }), 1],
     ['a promise of another realm', () => vm.runInNewContext('Promise.resolve(1)'), 1],
     ['a promise of a class that calls back twice', () => Twice.resolve(1), 1],
     ['an object that only looks like a promise', () => Object.create(Promise.prototype), TypeError],

@@ -28,6 +28,7 @@ mod letters;
 mod limiter;
 mod limiters;
 mod oracles;
+mod partitions;
 mod peers;
 mod plans;
 mod registry;

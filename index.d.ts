@@ -17,9 +17,9 @@ export interface LocalOptions {
   /** Namespace, part of every primitive's identity. Up to 64 characters. Default `''`. */
   prefix?: string
   /**
-   * Where the knobs are read that override a limiter's options: `SPILLWAY_LIMITER_<NAME>_LIMIT`, `_WINDOW` and `_BURST`, with the
-   * name in capitals and `_` for everything else, and the names in `LimiterOptions.env`. `false`: nowhere. Default `process.env`,
-   * as it is when a limiter is opened.
+   * Where the knobs are read that override options of limiters, breakers and bulkheads: `SPILLWAY_LIMITER_<NAME>_LIMIT` and so on,
+   * with the name in capitals and `_` for everything else, and the names in the options' own `env`. `false`: nowhere. Default
+   * `process.env`, as it is when a primitive is opened.
    */
   env?: Record<string, string | undefined> | false
   /**
@@ -831,7 +831,7 @@ export interface HttpPresetOptions {
   breaker?: Breaker | BreakerOptions | false
   /** Default: none. */
   bulkhead?: Bulkhead | BulkheadOptions | false
-  /** Of each attempt. Default `'10s'`. */
+  /** Of each attempt. Default `'10s'`, and none where `timeout` is no longer than that. */
   attemptTimeout?: Duration | false
 }
 

@@ -4,8 +4,9 @@
 
 const { assertFunction, signalOf } = require('./call.js')
 const { SharedBudget } = require('./budget.js')
+const { costTrouble, isCost } = require('./costs.js')
 const { Events } = require('./events.js')
-const { layerOf, layersOf } = require('./guards.js')
+const { isStrategy, layerOf, layersOf } = require('./guards.js')
 const { Latency } = require('./latency.js')
 const { PRIORITIES } = require('./level.js')
 const { misuse, shown } = require('./misuse.js')
@@ -43,12 +44,13 @@ class Policy {
   #needsKey
   #events
   #dispose
+  #isClosed
   #ended = false
   /** @type {'policy'} */
   kind = 'policy'
 
   /**
-   * @param {{ name: string, now: () => number, openBudget: (figures: { ratio: number, floor: number }) => InstanceType<typeof import('./budget.js').Budget>, dispose: () => void }} place
+   * @param {{ name: string, now: () => number, openBudget: (figures: { ratio: number, floor: number }) => InstanceType<typeof import('./budget.js').Budget>, dispose: () => void, isClosed: () => boolean }} place
    * @param {PolicyBook} book
    * @param {readonly any[]} strategies
    */
@@ -57,6 +59,7 @@ class Policy {
     this.name = name
     this.#book = book
     this.#dispose = place.dispose
+    this.#isClosed = place.isClosed
     this.#events = new Events('policy', EVENTS)
     /** @type {InstanceType<typeof import('./budget.js').Budget> | undefined} */
     let budget
@@ -70,13 +73,13 @@ class Policy {
       },
       note: (event, message) => this.#note(event, message),
     })
-    const layers = layersOf(strategies, (strategy, index) => {
-      const layer = layerOf(strategy, this.#site)
-      if (layer !== undefined) return layer
+    strategies.forEach((strategy, index) => {
+      if (isStrategy(strategy)) return
       const rule = 'must be a strategy: timeout(), retry(), hedge(), fallback(), a preset, or a primitive'
       const option = `strategies[${index}]`
       throw misuse('E_OPTION', `\`${option}\` of the policy ${shown(name)} ${rule}; got ${shown(strategy)}`, { option })
     })
+    const layers = layersOf(strategies, (strategy) => layerOf(strategy, this.#site))
     this.#chain = layers.reduceRight(around, invoke)
     this.#needsKey = strategies.find(({ kind, perKey }) => kind === 'limiter' || perKey === true)
   }
@@ -127,7 +130,12 @@ class Policy {
     const bound = {
       /** @param {any[]} args */
       [fn.name](...args) {
-        const call = keyOf || costOf ? { key: keyOf?.(...args), cost: costOf?.(...args) } : undefined
+        let call
+        try {
+          if (keyOf || costOf) call = { key: keyOf?.(...args), cost: costOf?.(...args) }
+        } catch (error) {
+          return Promise.reject(error)
+        }
         return policy.run(() => fn.apply(this, args), call)
       },
     }[fn.name]
@@ -159,7 +167,7 @@ class Policy {
     let chain = this.#chain
     try {
       assertFunction(`the policy "${this.name}"`, fn)
-      if (this.#ended) throw disposed(this.name)
+      if (this.#ended || this.#isClosed()) throw disposed(this.name)
       scope = this.#scope(fn, options)
       const limit = options?.timeout
       if (limit !== undefined) chain = this.#within(limit)
@@ -209,7 +217,8 @@ class Policy {
     if (key !== undefined || this.#needsKey !== undefined) {
       if (typeof key !== 'string' || key === '') throw this.#wrongKey(key)
     }
-    const cost = /** @type {number} */ (given.get('cost') ?? 1)
+    const cost = given.get('cost') ?? 1
+    if (!isCost(cost)) throw costTrouble(this, cost)
     const priority = given.word('priority', PRIORITIES, 'normal')
     return new Scope({ fn, key, cost, priority }, undefined, signal, 0)
   }
@@ -259,8 +268,7 @@ function around(next, layer) {
 function invoke(scope) {
   try {
     const { fn } = Scope.request(scope)
-    const answer = fn(scope)
-    return answer instanceof Promise ? answer : Promise.resolve(answer)
+    return Promise.resolve(fn(scope))
   } catch (error) {
     return Promise.reject(error)
   }

@@ -127,7 +127,8 @@ class Race {
       this.#deadline = deadlines.schedule(afterMs, (lateMs) => onceRead(lateMs, open))
     })
     due.then(() => {
-      if (!this.#settled && Scope.abortedBy(scope) === undefined && scope.remainingMs > 0) this.#another()
+      if (this.#settled || isForOnce(scope)) return
+      if (Scope.abortedBy(scope) === undefined && scope.remainingMs > 0) this.#another()
     })
   }
 

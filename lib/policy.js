@@ -60,7 +60,7 @@ class Policy {
     this.#book = book
     this.#dispose = place.dispose
     this.#isClosed = place.isClosed
-    this.#events = new Events('policy', EVENTS)
+    this.#events = new Events('policy', ['ended', ...EVENTS])
     /** @type {InstanceType<typeof import('./budget.js').Budget> | undefined} */
     let budget
     this.#site = /** @type {Site} */ ({
@@ -143,7 +143,7 @@ class Policy {
   }
 
   /**
-   * @param {PolicyEvent} event
+   * @param {PolicyEvent | 'ended'} event
    * @param {(message: any) => void} listener
    */
   on(event, listener) {
@@ -174,19 +174,15 @@ class Policy {
     } catch (error) {
       return Promise.reject(error)
     }
-    const book = this.#book
     const began = this.#site.now()
-    book.running++
+    this.#book.running++
     return chain(scope).then(
       (value) => {
-        this.#end(scope, began)
-        book.ok++
+        this.#end(scope, began, 'ok')
         return onValue === undefined ? value : onValue(value)
       },
       (error) => {
-        this.#end(scope, began)
-        if (error instanceof Refused || isRefusal(error)) book.refused++
-        else book.failed++
+        this.#end(scope, began, error instanceof Refused || isRefusal(error) ? 'refused' : 'failed', error)
         return onError(error)
       },
     )
@@ -195,11 +191,19 @@ class Policy {
   /**
    * @param {InstanceType<typeof Scope>} scope
    * @param {number} began
+   * @param {'ok' | 'failed' | 'refused'} outcome
+   * @param {unknown} [error]
    */
-  #end(scope, began) {
+  #end(scope, began, outcome, error) {
+    const ms = this.#site.now() - began
     this.#book.running--
-    this.#book.latency.record(this.#site.now() - began)
+    this.#book[outcome]++
+    this.#book.latency.record(ms)
     Scope.end(scope)
+    if (!this.#events.wanted('ended')) return
+    const { key } = Scope.request(scope)
+    const end = { policy: this, key, ms, outcome }
+    this.#events.emit('ended', outcome === 'ok' ? end : { ...end, error: shownError(error) })
   }
 
   /**

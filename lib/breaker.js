@@ -158,7 +158,6 @@ class Breaker {
 
   /** @param {string} key */
   stateOf(key) {
-    if (!this.#perKey) this.#assertKey(key)
     return this.#state(key)
   }
 
@@ -176,7 +175,8 @@ class Breaker {
       if (typeof fn !== 'function') assertFunction(`the breaker "${this.name}"`, fn)
       signal = options === undefined ? undefined : signalOf(options)
       generation = this.#enter(options?.key)
-      if (generation < 0) throw new Refusal({ code: 'E_OPEN', primitive: this.name, retryAfterMs: this.#refused(options) })
+      if (generation < 0)
+        throw new Refusal({ code: 'E_OPEN', primitive: this.name, retryAfterMs: this.#refused(options) })
     } catch (error) {
       return Promise.reject(error)
     }
@@ -471,8 +471,7 @@ class Breaker {
   /** @param {string | undefined} key */
   #state(key) {
     this.#assertKey(key)
-    const state =
-      key === undefined ? this.#native.breakerState(this.#id) : this.#native.breakerState(this.#id, key)
+    const state = key === undefined ? this.#native.breakerState(this.#id) : this.#native.breakerState(this.#id, key)
     if (state === undefined) throw this.#trouble(key)
     return STATES[state]
   }

@@ -28,7 +28,10 @@ function savedBreaker(data, perKey) {
   const takenAt = number(fields, 'takenAt', of, 2 ** 53)
   const [present, absent] = perKey ? ['keys', 'circuit'] : ['circuit', 'keys']
   if (fields.get(absent) !== undefined) {
-    throw fields.wrong(absent, `of ${of} is of a breaker ${perKey ? 'without' : 'with'} \`perKey\`, and this one is not`)
+    throw fields.wrong(
+      absent,
+      `of ${of} is of a breaker ${perKey ? 'without' : 'with'} \`perKey\`, and this one is not`,
+    )
   }
   if (!perKey) return { takenAt, circuits: [{ key: undefined, ...circuitOf(fields, of) }] }
   const keys = fields.get(present)

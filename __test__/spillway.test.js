@@ -393,6 +393,7 @@ test('a snapshot shows what was configured', (t) => {
   assert.deepEqual(limiters.l.config, configured(limiters.l))
   assert.deepEqual(breakers.b.config, {
     windowMs: 10_000,
+    windowCalls: null,
     failureRate: 0.25,
     minCalls: 7,
     consecutive: 4,
@@ -400,6 +401,7 @@ test('a snapshot shows what was configured', (t) => {
     open: { forMs: 2000, maxMs: 8000, jitter: 0.1 },
     probes: 2,
     probeTimeoutMs: 900,
+    maxKeys: null,
   })
   assert.deepEqual(bulkheads.h.config, { limit: 5, queue: 6 })
   assert.deepEqual(caches.c.config, { ttlMs: 60_000, jitter: 0.3, maxBytes: 1_048_576, maxValueBytes: 65_536 })
@@ -550,7 +552,16 @@ const RULES = [
   ],
   ['limiter', 'window', LIMITER, 'E_DURATION', DURATION, ['5', Infinity, null, {}, [], true, 7n]],
   ['limiter', 'window', LIMITER, 'E_DURATION', '1 ms to 315,360,000,000 ms', [], [0, 0.9, -1, '0.5ms', '3651d', 4e11]],
-  ['breaker', 'window', {}, 'E_DURATION', DURATION, ['soon', null, {}]],
+  ['breaker', 'window', {}, 'E_DURATION', DURATION, ['soon', null, []]],
+  [
+    'breaker',
+    'window.calls',
+    { window: {} },
+    'E_OPTION',
+    ranged('1', '100,000'),
+    [...MISTYPED, undefined],
+    [0, 100_001, 1.5],
+  ],
   ['breaker', 'window', {}, 'E_DURATION', '10 ms to 86,400,000 ms', [], [9, '9ms', '2d', 0, -10]],
   ['breaker', 'failureRate', {}, 'E_OPTION', 'above 0 and up to 1', MISTYPED, [0, -0.1, 1.1, NaN, Infinity]],
   ['breaker', 'minCalls', {}, 'E_OPTION', ranged('1', '1,000,000'), MISTYPED, [0, 1e6 + 1, ...FRACTIONS]],
@@ -579,7 +590,11 @@ const RULES = [
   ['breaker', 'probes', {}, 'E_OPTION', ranged('1', '65,535'), MISTYPED, [0, 65_536, ...FRACTIONS]],
   ['breaker', 'probeTimeout', {}, 'E_DURATION', DURATION, ['soon', null]],
   ['breaker', 'probeTimeout', {}, 'E_DURATION', '1 ms to 86,400,000 ms', [], [0, '25h']],
+  ['breaker', 'perKey', {}, 'E_OPTION', 'must be true or false', [1, 'yes', null]],
+  ['breaker', 'maxKeys', { perKey: true }, 'E_OPTION', ranged('1', '1,000,000'), MISTYPED, [0, 1e6 + 1, ...FRACTIONS]],
+  ['breaker', 'maxKeys', {}, 'E_OPTION', 'is for one with `perKey`', [5]],
   ['breaker', 'classify', {}, 'E_OPTION', 'must be a function', ['ok', null, {}, 7]],
+  ['breaker', 'onTransition', {}, 'E_OPTION', 'must be a function', ['ok', null, {}, 7]],
   ['bulkhead', 'limit', {}, 'E_OPTION', ranged('1', '1,000,000'), [undefined, ...MISTYPED], [0, 1e6 + 1, ...FRACTIONS]],
   ['bulkhead', 'queue', { limit: 1 }, 'E_OPTION', ranged('0', '1,000,000'), MISTYPED, [-1, 1e6 + 1, ...FRACTIONS]],
   ['bulkhead', 'queueTimeout', { limit: 1 }, 'E_DURATION', DURATION, ['soon', null]],

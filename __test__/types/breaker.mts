@@ -8,8 +8,10 @@ import {
   type Attempt,
   type BreakerPermit,
   type BreakerState,
+  type BreakerTransition,
   type ProblemDetails,
   type RefusalInfo,
+  type SavedBreaker,
 } from 'spillway'
 import { same, type Equal } from './equal.mjs'
 
@@ -18,6 +20,12 @@ breaker('upstream', { window: '60s', failureRate: 0.5, minCalls: 10, consecutive
 breaker('upstream', { slow: { over: '2s', rate: 0.8 }, open: { for: '5s', max: '60s', jitter: 0 } })
 breaker('upstream', { open: '5s' })
 breaker('upstream', { classify: (settled) => (settled.ok || settled.error instanceof TypeError ? 'ok' : 'fail') })
+breaker('upstream', { window: { calls: 100 }, perKey: true, maxKeys: 50, env: { window: 'STRIPE_WINDOW' } })
+breaker('upstream', { env: false, onTransition: ({ breaker, key, from, to }) => [breaker.name, key?.length, from, to] })
+// @ts-expect-error calls or a time?
+breaker('upstream', { window: {} })
+// @ts-expect-error how slow calls are told from others is no knob
+breaker('upstream', { env: { slow: 'SLOW' } })
 // @ts-expect-error slow over what?
 breaker('upstream', { slow: { rate: 0.8 } })
 // @ts-expect-error how long it stays open is missing
@@ -67,6 +75,30 @@ switch (upstream.state) {
 }
 // @ts-expect-error states change by isolate() and reset()
 upstream.state = 'open'
+
+// With keys
+same<Equal<ReturnType<typeof upstream.stateOf>, BreakerState>>()
+void upstream.run(() => 7, { key: 'tenant-7' })
+void upstream.attempt(() => 7, { key: 'tenant-7', signal: AbortSignal.timeout(100) })
+upstream.enter('tenant-7') satisfies BreakerPermit | null
+upstream.isolate('tenant-7')
+upstream.reset('tenant-7')
+// @ts-expect-error a key is a string
+void upstream.run(() => 7, { key: 7 })
+
+// What it tells
+const off = upstream.on('transition', (transition) => same<Equal<typeof transition, BreakerTransition>>())
+off()
+upstream.on('refused', ({ retryAfterMs }) => same<Equal<typeof retryAfterMs, number | undefined>>())
+// @ts-expect-error not an event of a breaker
+upstream.on('opened', () => {})
+
+// What it leaves behind
+const saved = upstream.snapshot()
+same<Equal<typeof saved, SavedBreaker>>()
+upstream.restore(saved, { maxAge: '5m' }) satisfies boolean
+// @ts-expect-error data of a breaker, not text
+upstream.restore(JSON.stringify(saved))
 
 // Refusals
 try {

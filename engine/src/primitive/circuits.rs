@@ -100,7 +100,8 @@ impl Circuits {
         now: Nanos,
         body: impl FnOnce(u32, &KeyText, &Circuit) -> R,
     ) -> Option<R> {
-        let number = match self.table.read().number(key) {
+        let known = self.table.read().number(key);
+        let number = match known {
             Some(number) => number,
             None => {
                 let text = text();

@@ -2,7 +2,7 @@
 // Never throws while it is being imported, and never requires anything of Node or of the native side.
 'use strict'
 
-const { presets } = require('./lib/presets.js')
+const limits = require('./lib/presets.js')
 const { Refusal, isRefusal } = require('./lib/refusals.js')
 
 /**
@@ -30,8 +30,13 @@ module.exports = {
   bulkhead: absent('bulkhead'),
   cache: absent('cache'),
   shed: absent('shed'),
+  policy: absent('policy'),
+  timeout: absent('timeout'),
+  retry: absent('retry'),
+  hedge: absent('hedge'),
+  fallback: absent('fallback'),
   consumeAll: absent('consumeAll'),
-  presets,
+  presets: Object.freeze({ ...limits.presets, http: absent('presets.http') }),
   Refusal,
   isRefusal,
 }

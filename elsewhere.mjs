@@ -2,4 +2,20 @@
 // Never decides anything: elsewhere.js does.
 import elsewhere from './elsewhere.js'
 
-export const { spillway, limiter, breaker, bulkhead, cache, shed, consumeAll, presets, Refusal, isRefusal } = elsewhere
+export const {
+  spillway,
+  limiter,
+  breaker,
+  bulkhead,
+  cache,
+  shed,
+  policy,
+  timeout,
+  retry,
+  hedge,
+  fallback,
+  consumeAll,
+  presets,
+  Refusal,
+  isRefusal,
+} = elsewhere

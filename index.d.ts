@@ -65,6 +65,12 @@ export interface Spillway<M extends Mode = 'sync'> {
   /** A guard against overload of this thread. A name opened again with the same options is the same guard. */
   shed(name: string, options?: ShedOptions): Shed
   /**
+   * Strategies around one call, outermost first. A name opened again stands for the new strategies; what it has counted goes on.
+   * An order in which a strategy cannot do its work is told once, by a warning with the code `SPILLWAY_POLICY_ORDER`.
+   * @throws `E_NAME`; `E_OPTION` for what is no strategy, and for two budgets that differ
+   */
+  policy<const S extends readonly Strategy[]>(name: string, ...strategies: S): Policy<FallbackOf<S>>
+  /**
    * Spend units of 1 to 8 limiters on this spillway's clock, all or nothing: a user's and the organisation's. The decision is that of the
    * tightest, or of the longest denial, and counts with that limiter alone when it is a denial. Each part of an admitted one is
    * given back by its own limiter's `refund(key, decision)`.
@@ -89,6 +95,7 @@ export function breaker(name: string, options?: BreakerOptions): Breaker
 export function bulkhead(name: string, options: BulkheadOptions): Bulkhead
 export function cache<T = unknown>(name: string, options?: CacheOptions): Cache<T>
 export function shed(name: string, options?: ShedOptions): Shed
+export function policy<const S extends readonly Strategy[]>(name: string, ...strategies: S): Policy<FallbackOf<S>>
 /** As `Spillway.consumeAll`, for limiters of that spillway. */
 export function consumeAll(charges: readonly LimiterCharge[]): Decision
 
@@ -292,20 +299,32 @@ export const presets: {
   readonly chat: LimiterPreset
   /** 100 a minute, a token bucket: one sender. */
   readonly webhook: LimiterPreset
+  /**
+   * The standard order around calls over HTTP, as one strategy: limiter, total timeout, retry, breaker, bulkhead, attempt timeout.
+   * What is given as options is opened under the policy's name.
+   * @example policy('stripe', presets.http({ breaker: { failureRate: 0.3 }, attemptTimeout: '2s' }))
+   */
+  http(options?: HttpPresetOptions): HttpPreset
 }
 
 // ---------------------------------------------------------------- breaker
 
 export interface BreakerOptions {
-  /** The span the rates are taken over, in ten buckets. 10 ms to 1 day. Default `'60s'`. */
-  window?: Duration
+  /**
+   * What the rates are taken over: a span of 10 ms to 1 day, in ten buckets, or the last so many calls, 1 to 100,000, whatever their
+   * age. Default `'60s'`.
+   */
+  window?: Duration | { calls: number }
   /** Opens when failures reach this share of calls. Over 0, up to 1. Default 0.5. */
   failureRate?: number
   /** Calls in the window before a rate counts. Whole, 1 to 1,000,000. Default 10. */
   minCalls?: number
   /** Also opens after this many failures in a row. Whole, 1 to 1,000,000. Default: off. */
   consecutive?: number
-  /** Also opens when this share of calls took longer than `over`. Default: off. */
+  /**
+   * Also opens when this share of calls took longer than `over`. The time in which this thread's event loop was late is not
+   * the dependency's, and does not count. Default: off.
+   */
   slow?: { over: Duration; rate: number }
   /**
    * How long it stays open: a duration doubling to 60 s (or to itself, if longer) while probes keep failing, or `{ for, max, jitter }`.
@@ -321,46 +340,152 @@ export interface BreakerOptions {
    * `E_TIMEOUT`; `ignore` for every other `Refusal` and for an abort by the caller; else `ok`.
    */
   classify?: (settled: { ok: true; value: unknown } | { ok: false; error: unknown }) => Outcome
+  /** Each key of a call has a state of its own: a tenant, a host, a shard. Default false. */
+  perKey?: boolean
+  /**
+   * For `perKey` alone: how many keys have a place, at some 500 bytes each. Whole, 1 to 1,000,000. Default 1,000. When all have one,
+   * a newcomer takes that of a key without failures or slow calls in its window; if it finds none, it shares one state with
+   * its like, which may refuse too early (`overflowed` in the snapshot). The place of a key that counts is never given away.
+   */
+  maxKeys?: number
+  /** As `on('transition', …)`. It belongs to this thread's handle; the last one given counts. */
+  onTransition?: (transition: BreakerTransition) => void
+  /**
+   * Variables of the environment that override options, under names of one's own; false: none does. Default
+   * `SPILLWAY_BREAKER_<NAME>_WINDOW`, `_FAILURE_RATE`, `_MIN_CALLS`, `_CONSECUTIVE`, `_OPEN`, `_PROBES`, `_PROBE_TIMEOUT`.
+   */
+  env?:
+    | {
+        window?: string
+        failureRate?: string
+        minCalls?: string
+        consecutive?: string
+        open?: string
+        probes?: string
+        probeTimeout?: string
+      }
+    | false
 }
 
 export type Outcome = 'ok' | 'fail' | 'ignore'
 export type BreakerState = 'closed' | 'open' | 'half-open' | 'isolated'
 
-/** What a guarded function is called with. The signal is made when it is first read. */
+/** What a guarded function is called with. */
 export interface CallContext {
+  /** Aborted by the caller, by a timeout around the call, or when a hedge was faster. Made when it is first read. */
   readonly signal: AbortSignal
+  /** Milliseconds until the nearest deadline around the call: what may be handed on to whoever is called. `Infinity` without one. */
+  readonly remainingMs: number
+  /** Which attempt this is: 0 is the first, others are those of a retry or a hedge. */
+  readonly attempt: number
 }
 export interface CallOptions {
   /** Aborted by the caller; handed on to the function. */
   signal?: AbortSignal
 }
 
-/** A circuit breaker (Nygard, Release It!), with a rolling window and states by generation: a late result changes nothing. */
+/** A change of state. */
+export interface BreakerTransition {
+  readonly breaker: Breaker
+  /** With `perKey`: whose state it is. Undefined for the one that keys without a place share. */
+  readonly key?: string
+  readonly from: BreakerState
+  readonly to: BreakerState
+}
+/** A call was not let through. */
+export interface BreakerRefusal {
+  readonly breaker: Breaker
+  readonly key?: string
+  /** Unknown for who is isolated. */
+  readonly retryAfterMs?: number
+}
+export interface BreakerCall extends CallOptions {
+  /** Whose state counts. Needed with `perKey`, and for no other breaker. */
+  key?: string
+}
+
+/**
+ * A circuit breaker (Nygard, Release It!), with a rolling window and states by generation: a late result changes nothing.
+ *
+ * With `perKey`, whatever takes a key needs one, a non-empty string; for any other breaker a key is `E_OPTION`.
+ */
 export interface Breaker extends Primitive {
   readonly kind: 'breaker'
+  /** @throws `E_KEY` with `perKey`: see `stateOf` */
   readonly state: BreakerState
+  /** With `perKey`: the state of a key. A key that was never seen is closed. */
+  stateOf(key: string): BreakerState
   /**
    * Calls `fn` unless the breaker is open, and passes on what it returns or throws.
    * @throws Refusal `E_OPEN` with `retryAfterMs`
    */
-  run<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: CallOptions): Promise<T>
+  run<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: BreakerCall): Promise<T>
   /** As `run`, but a refusal is plain data: no `Error`, no stack. What `fn` throws is still thrown. */
-  attempt<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: CallOptions): Promise<Attempt<T>>
+  attempt<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: BreakerCall): Promise<Attempt<T>>
   /** Asks for a permit, at once; null when refused. Every permit must reach `exit`. */
-  enter(): BreakerPermit | null
+  enter(key?: string): BreakerPermit | null
   /**
    * Gives a permit back with how the call ended and, for `slow`, how long it took in milliseconds. A permit of an earlier state,
    * or one already given back, changes nothing.
    */
   exit(permit: BreakerPermit, outcome: Outcome, ms?: number): void
-  /** Refuses every call until `reset()`. */
-  isolate(): void
+  /**
+   * Refuses every call until `reset()`.
+   * @throws `E_KEYS_FULL` when no place can be found for the key
+   */
+  isolate(key?: string): void
   /** Closes and forgets: window, open time, isolation. */
-  reset(): void
+  reset(key?: string): void
+  /**
+   * Calls `listener` for each transition, whichever thread caused it, or for each refusal in this thread; the answer takes it off.
+   * They also go to the channels `spillway:breaker:transition` and `spillway:breaker:refused` of `node:diagnostics_channel`, once
+   * for each handle. What a listener throws is an uncaught exception and changes no answer. A thread that is blocked while more than a
+   * thousand transitions pile up misses the rest.
+   */
+  on(event: 'transition', listener: (transition: BreakerTransition) => void): () => void
+  on(event: 'refused', listener: (refusal: BreakerRefusal) => void): () => void
+  /**
+   * State, open time and window as plain data, to go on with in another process: `restore()`. With `perKey`, that of every key that
+   * is not as good as new.
+   * @example
+   * await store.put('stripe', JSON.stringify(stripe.snapshot()))
+   */
+  snapshot(): SavedBreaker
+  /**
+   * Goes on from what `snapshot()` has answered, here or elsewhere: what was open stays open for the rest of its time by the wall
+   * clock, what was half-open may be probed at once. A window of another kind than this breaker's is left out, and keys that are not
+   * in the data stay as they are.
+   * @returns false, and nothing is changed, if the data is older than `maxAge` (1 ms to 365 days, default `'1h'`) or from the future
+   * @throws `E_OPTION` for anything else than such data; then nothing is changed
+   */
+  restore(data: SavedBreaker, options?: { maxAge?: Duration }): boolean
 }
 
 export interface BreakerPermit {
   readonly generation: number
+}
+
+/** What `Breaker.snapshot()` answers. Plain data, safe to keep as JSON. */
+export interface SavedBreaker {
+  readonly version: 1
+  /** Milliseconds since 1970. */
+  readonly takenAt: number
+  readonly circuit?: SavedCircuit
+  /** With `perKey`. */
+  readonly keys?: readonly { readonly key: string; readonly circuit: SavedCircuit }[]
+}
+export interface SavedCircuit {
+  readonly state: BreakerState
+  /** How much longer it is open, in milliseconds. */
+  readonly openMs?: number
+  /** Half-open states in a row that failed. */
+  readonly failedProbes: number
+  /** Failures in a row. */
+  readonly inARow: number
+  readonly window:
+    | { readonly buckets: readonly (readonly [ageMs: number, calls: number, failures: number, slow: number])[] }
+    /** A digit for each call, the oldest first: 1 if it failed, and 2 more if it was slow. */
+    | { readonly calls: string }
 }
 
 export type Attempt<T> =
@@ -489,7 +614,9 @@ export interface Cache<T = unknown, M extends Mode = 'sync'> extends Primitive {
   stats(): CacheStats
 }
 
-export interface LoadContext extends CallContext {
+export interface LoadContext {
+  /** Aborted when the load has taken longer than `loadTimeout`. */
+  readonly signal: AbortSignal
   /** Sets the time to live of this result. */
   ttl(duration: Duration): void
 }
@@ -586,6 +713,179 @@ export interface ShedReport {
   refused: Record<Priority, number>
 }
 
+// ---------------------------------------------------------------- policy
+
+/** One part of a policy. Every primitive but the cache is one. */
+export type Strategy =
+  | TimeoutStrategy
+  | RetryStrategy
+  | HedgeStrategy
+  | FallbackStrategy<unknown>
+  | CustomStrategy
+  | HttpPreset
+  | Limiter<Mode>
+  | Breaker
+  | Bulkhead<Mode>
+  | Shed
+
+declare const answers: unique symbol
+export interface TimeoutStrategy {
+  readonly kind: 'timeout'
+  readonly milliseconds: number
+}
+export interface RetryStrategy {
+  readonly kind: 'retry'
+  readonly max: number
+}
+export interface HedgeStrategy {
+  readonly kind: 'hedge'
+  readonly max: number
+}
+export interface FallbackStrategy<F> {
+  readonly kind: 'fallback'
+  readonly [answers]?: F
+}
+export interface HttpPreset {
+  readonly kind: 'http'
+}
+/** What other entries of this package put into a policy. */
+export interface CustomStrategy {
+  readonly kind: 'chaos'
+}
+/** What the fallbacks among some strategies may answer. */
+export type FallbackOf<S extends readonly Strategy[]> = S[number] extends infer Each
+  ? Each extends FallbackStrategy<infer F>
+    ? F
+    : never
+  : never
+
+/**
+ * Answers with a Refusal `E_TIMEOUT` (504) once the time is up, whatever the function does, and aborts its signal with that refusal.
+ * What a blocked event loop has kept waiting is read first. Deadlines go by the `setTimeout` of the moment, all on one timer.
+ * @param duration 1 ms to 1 day, else `E_DURATION`
+ */
+export function timeout(duration: Duration): TimeoutStrategy
+
+/**
+ * Another attempt after a failure. A wait that the failure itself asks for, by a number `retryAfterMs`, comes before the backoff. No
+ * wait reaches past the deadline around it, and an abort of the caller ends it at once.
+ * @throws Refusal `E_RETRY_BUDGET` with the last error as its cause; once `max` attempts have failed, the last error itself
+ */
+export function retry(options?: RetryOptions): RetryStrategy
+export interface RetryOptions {
+  /** Attempts after the first. Whole, 0 to 100. Default 3. */
+  max?: number
+  /**
+   * What bounds the extra attempts of all calls together, over all threads: each call pays for `ratio` of one (0 to 1), and `floor`
+   * a second (0 to 10,000) cost nothing; up to ten are saved up. So an outage sees at most `1 + ratio + floor/r` requests a call at r
+   * calls a second. One for the policy, shared with `hedge`. A number is the ratio; `false` is no bound. Default `{ ratio: 0.2,
+   * floor: 10 }`. (Beyer et al., Site Reliability Engineering, chapter 21.)
+   */
+  budget?: number | { ratio?: number; floor?: number } | false
+  /** The shortest backoff. 1 ms to 1 day. Default `'100ms'`. */
+  base?: Duration
+  /**
+   * The longest. Each is drawn between `base` and three times the one before (decorrelated jitter: Brooker, Exponential Backoff and
+   * Jitter, 2015). `base` to 1 day. Default `'10s'`, or `base` if that is longer.
+   */
+  cap?: Duration
+  /** A longer `retryAfterMs` is not waited for: the call ends as it is. 1 ms to 1 day. Default `'30s'`. */
+  maxWait?: Duration
+  /**
+   * Whether how an attempt ended is worth another; a value may be, too. Default: every error but an abort by the caller and refusals
+   * other than `E_TIMEOUT`, `E_LIMITED` and `E_FULL`; no value.
+   */
+  when?: (settled: { ok: true; value: unknown } | { ok: false; error: unknown }, call: { attempt: number }) => boolean
+}
+
+/**
+ * A second attempt when the first takes longer than nearly all do; the first good answer counts, the other attempt is aborted
+ * (Dean and Barroso, The Tail at Scale, 2013). For calls that may be made twice. Takes from the policy's budget, see `retry`.
+ */
+export function hedge(options?: HedgeOptions): HedgeStrategy
+export interface HedgeOptions {
+  /** How long the first may take. 1 ms to 1 day. Default: the live 95th percentile, once there were 20 calls. */
+  after?: Duration
+  /** Attempts after the first, each so much later than the one before. Whole, 1 to 10. Default 1. */
+  max?: number
+  /** As in `retry`. */
+  budget?: number | { ratio?: number; floor?: number } | false
+}
+
+/**
+ * What to answer in place of an error. Not for a call that its caller has aborted.
+ * @param answer is called with the error; what it throws is thrown
+ * @param options `when`: which errors. Default: all.
+ */
+export function fallback<const F>(
+  answer: (error: unknown) => F | PromiseLike<F>,
+  options?: { when?: (error: unknown) => boolean },
+): FallbackStrategy<F>
+
+export interface HttpPresetOptions {
+  /** Default: none, since no figure fits all. Every call then takes a `key`. */
+  limiter?: Limiter | LimiterOptions | readonly LimitOptions[] | false
+  /** Of the call with all its attempts. Default `'30s'`. */
+  timeout?: Duration | false
+  retry?: RetryOptions | false
+  breaker?: Breaker | BreakerOptions | false
+  /** Default: none. */
+  bulkhead?: Bulkhead | BulkheadOptions | false
+  /** Of each attempt. Default `'10s'`. */
+  attemptTimeout?: Duration | false
+}
+
+export interface PolicyCall extends CallOptions {
+  /** Whose call it is: for limiters, and for breakers and bulkheads per key. Required where the policy has one, else `E_KEY`. */
+  key?: string
+  /** What it costs at a limiter. Default 1. */
+  cost?: number
+  /** For a shed, and in the queue of a bulkhead. Default `'normal'`. */
+  priority?: Priority
+  /**
+   * A deadline of this call alone, around all else. 0 to 1 day, or `Infinity` for none: the `remainingMs` of a call around this one
+   * can be handed on as it is.
+   */
+  timeout?: Duration
+}
+
+/** Strategies around one call. `F` is what its fallbacks may answer. */
+export interface Policy<F = never> {
+  readonly kind: 'policy'
+  readonly name: string
+  /**
+   * Calls `fn` as the strategies have it, and passes on what it returns or throws.
+   * @throws Refusal of the strategy that did not let it through; the signal's reason when aborted in a wait
+   */
+  run<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: PolicyCall): Promise<T | F>
+  /** As `run`, but a refusal of a strategy is plain data: no `Error`, no stack. What `fn` throws is still thrown. */
+  attempt<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: PolicyCall): Promise<Attempt<T | F>>
+  /**
+   * The function with the policy around it, for the same arguments.
+   * @example const charge = stripe.bind((account: string, cents: number) => api.charge(account, cents), { key: (account) => account })
+   */
+  bind<A extends unknown[], R, This = unknown>(
+    fn: (this: This, ...args: A) => R,
+    options?: { key?: (...args: A) => string; cost?: (...args: A) => number },
+  ): (this: This, ...args: A) => Promise<Awaited<R> | F>
+  /**
+   * Calls the listener, in this thread, for each `retry` (before its wait), `hedge`, `timeout` and `fallback` of this policy, and for
+   * each extra attempt its budget did not grant (`exhausted`). Returns what takes it off again. The same events go to
+   * `node:diagnostics_channel` as `spillway:policy:retry` and so on.
+   */
+  on<E extends keyof PolicyEvents>(event: E, listener: (event: PolicyEvents[E]) => void): () => void
+  /** Ends the name in this spillway of this thread; the handle throws `E_DISPOSED` from then on. A second call does nothing. */
+  dispose(): void
+}
+
+export interface PolicyEvents {
+  retry: { policy: Policy<unknown>; attempt: number; waitMs: number; error?: unknown; value?: unknown }
+  hedge: { policy: Policy<unknown>; attempt: number; afterMs: number }
+  timeout: { policy: Policy<unknown>; attempt: number; afterMs: number }
+  fallback: { policy: Policy<unknown>; error: unknown }
+  exhausted: { policy: Policy<unknown>; attempt: number; error?: unknown; value?: unknown }
+}
+
 // ---------------------------------------------------------------- refusals
 
 export type RefusalCode =
@@ -598,6 +898,8 @@ export interface RefusalInfo {
   readonly status: 429 | 503 | 504
   /** Milliseconds until it is worth asking again, where that is known. */
   readonly retryAfterMs?: number
+  /** What the last attempt ended with, of an `E_RETRY_BUDGET`. */
+  readonly cause?: unknown
 }
 
 /** A call that was not let through. Branded: `instanceof` and `isRefusal` hold across two copies of the package. */
@@ -632,6 +934,10 @@ export interface Snapshot {
   breakers: Record<string, BreakerSnapshot>
   bulkheads: Record<string, BulkheadSnapshot>
   caches: Record<string, CacheSnapshot>
+  /** Of the policies that make extra attempts, over all threads. */
+  budgets: Record<string, BudgetSnapshot>
+  /** Of this spillway in this thread. */
+  policies: Record<string, PolicySnapshot>
   /** Of this spillway in this thread. */
   sheds: Record<string, ShedReport>
   /** This thread's event loop. */
@@ -683,7 +989,8 @@ export interface LimitSnapshot extends LimitInfo {
 }
 export interface BreakerSnapshot {
   config: {
-    windowMs: number
+    windowMs: number | null
+    windowCalls: number | null
     failureRate: number
     minCalls: number
     consecutive: number | null
@@ -691,9 +998,13 @@ export interface BreakerSnapshot {
     open: { forMs: number; maxMs: number; jitter: number }
     probes: number
     probeTimeoutMs: number
+    maxKeys: number | null
   }
-  state: BreakerState
-  /** Calls of the current window. */
+  /** Where each value came from: `'option'`, `'default'` or `'env SPILLWAY_BREAKER_STRIPE_WINDOW'`. */
+  provenance: Record<string, string>
+  /** Null with `perKey`. */
+  state: BreakerState | null
+  /** Calls of the current window; with `perKey`, of those of all keys. */
   window: { calls: number; failures: number; slow: number }
   ok: number
   failed: number
@@ -702,6 +1013,40 @@ export interface BreakerSnapshot {
   /** Results that came after the state they began in had ended. */
   stale: number
   transitions: { opened: number; halfOpened: number; closed: number; isolated: number }
+  /** Keys that have a place. */
+  keys: number
+  /** Of those, the ones that are not closed. */
+  openKeys: number
+  /** Times that a key found no place, and shared a state with its like. */
+  overflowed: number
+}
+export interface BudgetSnapshot {
+  config: { ratio: number; floor: number }
+  /** Extra attempts that calls have paid for, as far as threads have handed that in; 0 to 10. */
+  deposited: number
+  /** Those of this second that cost nothing and are left. */
+  floorLeft: number
+  granted: number
+  refused: number
+}
+export interface PolicySnapshot {
+  /** What it is made of, outermost first. */
+  strategies: string[]
+  /** Calls that have not ended yet. */
+  running: number
+  ok: number
+  /** Ended with an error that is no refusal. */
+  failed: number
+  /** Ended with a refusal. */
+  refused: number
+  retries: number
+  hedges: number
+  timeouts: number
+  fallbacks: number
+  /** Extra attempts that the budget did not grant. */
+  exhausted: number
+  /** How long calls took with all their attempts and waits; percentiles are at most an eighth too long. */
+  latency: { count: number; meanMs: number; p50Ms: number; p95Ms: number; p99Ms: number; maxMs: number }
 }
 export interface BulkheadSnapshot {
   config: { limit: number; queue: number; perKey: boolean; leaseMs: number | null }

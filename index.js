@@ -1,11 +1,18 @@
 // The package's face: what index.d.ts promises, and nothing else. Never loads native code at import.
 'use strict'
 
-const { presets } = require('./lib/presets.js')
+const { fallback } = require('./lib/fallback.js')
+const { hedge } = require('./lib/hedge.js')
+const { http } = require('./lib/http-preset.js')
+const limits = require('./lib/presets.js')
 const { Refusal, isRefusal } = require('./lib/refusals.js')
+const { retry } = require('./lib/retry.js')
 const { Spillway } = require('./lib/spillway.js')
+const { timeout } = require('./lib/timeout.js')
 
 /** @typedef {InstanceType<typeof Spillway>} Bound */
+
+const presets = Object.freeze({ ...limits.presets, http })
 
 /** @type {Bound | undefined} */
 let standard
@@ -45,9 +52,30 @@ function shed(...opening) {
   return bound().shed(...opening)
 }
 
+/** @param {Parameters<Bound['policy']>} opening */
+function policy(...opening) {
+  return bound().policy(...opening)
+}
+
 /** @param {Parameters<Bound['consumeAll']>[0]} charges */
 function consumeAll(charges) {
   return bound().consumeAll(charges)
 }
 
-module.exports = { spillway, limiter, breaker, bulkhead, cache, shed, consumeAll, presets, Refusal, isRefusal }
+module.exports = {
+  spillway,
+  limiter,
+  breaker,
+  bulkhead,
+  cache,
+  shed,
+  policy,
+  timeout,
+  retry,
+  hedge,
+  fallback,
+  consumeAll,
+  presets,
+  Refusal,
+  isRefusal,
+}

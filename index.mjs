@@ -2,4 +2,20 @@
 
 import face from './index.js'
 
-export const { spillway, limiter, breaker, bulkhead, cache, shed, consumeAll, presets, Refusal, isRefusal } = face
+export const {
+  spillway,
+  limiter,
+  breaker,
+  bulkhead,
+  cache,
+  shed,
+  policy,
+  timeout,
+  retry,
+  hedge,
+  fallback,
+  consumeAll,
+  presets,
+  Refusal,
+  isRefusal,
+} = face

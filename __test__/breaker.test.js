@@ -438,6 +438,7 @@ test('a plain open time doubles to a minute, or to itself if it is longer', (t) 
   assert.deepEqual(object.config.open, { forMs: 120_000, maxMs: 120_000, jitter: 0.2 })
   assert.deepEqual(standard.config, {
     windowMs: 60_000,
+    windowCalls: null,
     failureRate: 0.5,
     minCalls: 10,
     consecutive: null,
@@ -445,6 +446,7 @@ test('a plain open time doubles to a minute, or to itself if it is longer', (t) 
     open: { forMs: 5000, maxMs: 60_000, jitter: 0.2 },
     probes: 3,
     probeTimeoutMs: 15_000,
+    maxKeys: null,
   })
 })
 

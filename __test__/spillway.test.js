@@ -8,7 +8,7 @@ const path = require('node:path')
 const { test } = require('node:test')
 const face = require('../index.js')
 
-const { spillway, Refusal, isRefusal } = face
+const { retry, timeout, spillway, Refusal, isRefusal } = face
 
 /** A spillway that is closed when the test ends. */
 function opened(t, options = { isolated: true }) {
@@ -323,10 +323,12 @@ test('a snapshot has the shape index.d.ts declares, not a field more or less', a
   const sp = opened(t)
   const shapes = declaredShapes()
   const { loop, ...bare } = sp.snapshot()
-  assert.deepEqual(bare, { limiters: {}, breakers: {}, bulkheads: {}, caches: {}, sheds: {} })
+  const none = { limiters: {}, breakers: {}, bulkheads: {}, caches: {}, budgets: {}, sheds: {}, policies: {} }
+  assert.deepEqual(bare, none)
   assertShape(loop, 'LoopReport', shapes, 'loop')
   const { handles } = oneOfEach(sp, 'a')
   sp.breaker('slow', { consecutive: 3, slow: { over: '1s', rate: 0.5 } })
+  await sp.policy('careful', timeout('1s'), retry()).run(() => {})
   sp.limiter('several', [LIMIT, { limit: 9, window: '1d', algorithm: 'fixed-window', shadow: true }]).consume('a')
   handles[0].consume('a')
   await handles[1].run(() => {})
@@ -364,7 +366,7 @@ test('a snapshot shows what was configured', (t) => {
     probes: 2,
     probeTimeout: 900,
   })
-  sp.bulkhead('h', { limit: 5, queue: 6 })
+  sp.bulkhead('h', { limit: 5, queue: 6, perKey: true, lease: '2s' })
   sp.cache('c', { ttl: '1m', jitter: 0.3, maxBytes: '1mb', maxValueBytes: '64kb' })
   const { limiters, breakers, bulkheads, caches } = sp.snapshot()
   assert.deepEqual(limiters.l.limits, [
@@ -391,6 +393,7 @@ test('a snapshot shows what was configured', (t) => {
   assert.deepEqual(limiters.l.config, configured(limiters.l))
   assert.deepEqual(breakers.b.config, {
     windowMs: 10_000,
+    windowCalls: null,
     failureRate: 0.25,
     minCalls: 7,
     consecutive: 4,
@@ -398,8 +401,9 @@ test('a snapshot shows what was configured', (t) => {
     open: { forMs: 2000, maxMs: 8000, jitter: 0.1 },
     probes: 2,
     probeTimeoutMs: 900,
+    maxKeys: null,
   })
-  assert.deepEqual(bulkheads.h.config, { limit: 5, queue: 6 })
+  assert.deepEqual(bulkheads.h.config, { limit: 5, queue: 6, perKey: true, leaseMs: 2000 })
   assert.deepEqual(caches.c.config, { ttlMs: 60_000, jitter: 0.3, maxBytes: 1_048_576, maxValueBytes: 65_536 })
 })
 
@@ -419,7 +423,7 @@ test('the defaults are those index.d.ts names', (t) => {
     maxKeys: 1_000_000,
     shadow: false,
   })
-  assert.deepEqual(bulkheads.a.config, { limit: 5, queue: 0 })
+  assert.deepEqual(bulkheads.a.config, { limit: 5, queue: 0, perKey: false, leaseMs: null })
   const mb = 1024 * 1024
   assert.deepEqual(caches.a.config, { ttlMs: 300_000, jitter: 0.1, maxBytes: 64 * mb, maxValueBytes: mb })
   assert.equal(caches.small.config.maxValueBytes, 8192)
@@ -548,7 +552,7 @@ const RULES = [
   ],
   ['limiter', 'window', LIMITER, 'E_DURATION', DURATION, ['5', Infinity, null, {}, [], true, 7n]],
   ['limiter', 'window', LIMITER, 'E_DURATION', '1 ms to 315,360,000,000 ms', [], [0, 0.9, -1, '0.5ms', '3651d', 4e11]],
-  ['breaker', 'window', {}, 'E_DURATION', DURATION, ['soon', null, {}]],
+  ['breaker', 'window', {}, 'E_DURATION', DURATION, ['soon', true, null, []]],
   ['breaker', 'window', {}, 'E_DURATION', '10 ms to 86,400,000 ms', [], [9, '9ms', '2d', 0, -10]],
   ['breaker', 'failureRate', {}, 'E_OPTION', 'above 0 and up to 1', MISTYPED, [0, -0.1, 1.1, NaN, Infinity]],
   ['breaker', 'minCalls', {}, 'E_OPTION', ranged('1', '1,000,000'), MISTYPED, [0, 1e6 + 1, ...FRACTIONS]],
@@ -577,11 +581,18 @@ const RULES = [
   ['breaker', 'probes', {}, 'E_OPTION', ranged('1', '65,535'), MISTYPED, [0, 65_536, ...FRACTIONS]],
   ['breaker', 'probeTimeout', {}, 'E_DURATION', DURATION, ['soon', null]],
   ['breaker', 'probeTimeout', {}, 'E_DURATION', '1 ms to 86,400,000 ms', [], [0, '25h']],
+  ['breaker', 'perKey', {}, 'E_OPTION', 'must be true or false', ['true', 1, null]],
+  ['breaker', 'maxKeys', { perKey: true }, 'E_OPTION', ranged('1', '1,000,000'), MISTYPED, [0, 1e6 + 1, ...FRACTIONS]],
+  ['breaker', 'onTransition', {}, 'E_OPTION', 'must be a function', ['ok', null, {}, 7]],
+  ['breaker', 'window.calls', {}, 'E_OPTION', ranged('1', '100,000'), MISTYPED, [0, 100_001, ...FRACTIONS]],
   ['breaker', 'classify', {}, 'E_OPTION', 'must be a function', ['ok', null, {}, 7]],
   ['bulkhead', 'limit', {}, 'E_OPTION', ranged('1', '1,000,000'), [undefined, ...MISTYPED], [0, 1e6 + 1, ...FRACTIONS]],
   ['bulkhead', 'queue', { limit: 1 }, 'E_OPTION', ranged('0', '1,000,000'), MISTYPED, [-1, 1e6 + 1, ...FRACTIONS]],
   ['bulkhead', 'queueTimeout', { limit: 1 }, 'E_DURATION', DURATION, ['soon', null]],
   ['bulkhead', 'queueTimeout', { limit: 1 }, 'E_DURATION', '1 ms to 86,400,000 ms', [], [0, '25h']],
+  ['bulkhead', 'perKey', { limit: 1 }, 'E_OPTION', 'must be true or false', ['true', 1, null]],
+  ['bulkhead', 'lease', { limit: 1 }, 'E_DURATION', DURATION, ['soon', null]],
+  ['bulkhead', 'lease', { limit: 1 }, 'E_DURATION', '1 ms to 86,400,000 ms', [], [0, '25h']],
   ['cache', 'ttl', {}, 'E_DURATION', DURATION, ['soon', null]],
   ['cache', 'ttl', {}, 'E_DURATION', '1 ms to 315,360,000,000 ms', [], [0, '3651d']],
   ['cache', 'jitter', {}, 'E_OPTION', 'from 0 to 1', ['0', null, true], [-0.1, 1.1, NaN]],
@@ -664,8 +675,9 @@ test('an option there is not is told with those there are', (t) => {
   const sp = opened(t)
   const all = {
     limiter: 'there are limit, window, burst, algorithm, maxKeys, shadow and env',
-    breaker: 'there are window, failureRate, minCalls, consecutive, slow, open, probes, probeTimeout and classify',
-    bulkhead: 'there are limit, queue and queueTimeout',
+    breaker:
+      'there are window, failureRate, minCalls, consecutive, slow, open, probes, probeTimeout, perKey, maxKeys, classify, onTransition and env',
+    bulkhead: 'there are limit, queue, queueTimeout, perKey, lease and env',
     cache: 'there are ttl, jitter, maxBytes, maxValueBytes, loadTimeout and codec',
     spillway: 'there are prefix, env, onMismatch, isolated, clock and redis',
   }
@@ -687,7 +699,10 @@ test('options that are no object are told', (t) => {
       'the options of a limiter must be an object with limit, window, burst, algorithm, maxKeys, shadow and env',
     ],
     ['breaker', 'the options of a breaker must be an object with window, '],
-    ['bulkhead', 'the options of a bulkhead must be an object with limit, queue and queueTimeout; got '],
+    [
+      'bulkhead',
+      'the options of a bulkhead must be an object with limit, queue, queueTimeout, perKey, lease and env; got ',
+    ],
     ['cache', 'the options of a cache must be an object with ttl, '],
     ['spillway', 'the options of spillway() must be an object with prefix, '],
   ]) {
@@ -743,6 +758,8 @@ test('a polluted prototype is no option', (t) => {
     name: 'evil',
     env: { limit: 'EVIL' },
     queue: 9,
+    perKey: true,
+    lease: 5,
     ttl: 1,
     prefix: 'evil',
     redis: 'redis://evil',
@@ -781,7 +798,7 @@ test('a polluted prototype is no option', (t) => {
     shadow: false,
   })
   assert.deepEqual([breakers[name].config.consecutive, breakers[name].config.slow], [null, null])
-  assert.deepEqual(bulkheads[name].config, { limit: 2, queue: 0 })
+  assert.deepEqual(bulkheads[name].config, { limit: 2, queue: 0, perKey: false, leaseMs: null })
   assert.deepEqual([caches[name].config.ttlMs, caches[name].config.jitter], [300_000, 0.1])
 })
 

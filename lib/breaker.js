@@ -1,79 +1,64 @@
-// The breaker as JavaScript sees it: run, attempt, enter and exit. Owns how an ended call counts. Never counts a refusal of ours
-// as a failure of the dependency.
+// The breaker as JavaScript sees it: run, attempt, enter and exit. Owns who is let in and what is told of it. Never crosses into
+// native code for a call that went well through a closed breaker: those are counted in memory that native code reads.
 'use strict'
 
 const { CallContext, assertFunction, signalOf } = require('./call.js')
+const { Events } = require('./events.js')
+const { isKey, keyTrouble } = require('./keys.js')
+const loop = require('./loop.js')
+const { collect } = require('./mailbox.js')
 const { misuse, shown } = require('./misuse.js')
-const { details, slots, troubleOf } = require('./native.js')
+const { details, movers, slots, TROUBLE, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
-const { Refusal, isRefusal, refusalInfo } = require('./refusals.js')
+const { outcomeOfError, outcomeOfValue } = require('./outcome.js')
+const { Refused } = require('./refused.js')
+const { Refusal, refusalInfo } = require('./refusals.js')
+const { savedBreaker, VERSION } = require('./saved-breaker.js')
+const { recent } = require('./turn.js')
 
 /** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
+/** @typedef {import('./breaker-shape.js').BreakerShape} BreakerShape */
+/** @typedef {import('../index').BreakerCall} BreakerCall */
+/** @typedef {import('../index').BreakerOptions} BreakerOptions */
 /** @typedef {import('../index').Outcome} Outcome */
-
-const OPTIONS = [
-  'window',
-  'failureRate',
-  'minCalls',
-  'consecutive',
-  'slow',
-  'open',
-  'probes',
-  'probeTimeout',
-  'classify',
-]
-const MILLION = 1_000_000
+/** @typedef {{ generation: number, place: number, began: number }} Pass */
+/** @typedef {{ ok: true, value: unknown } | { ok: false, error: unknown }} Settled */
+/** @typedef {{ aborted: boolean, reason: unknown }} Signal */
 
 /** @type {readonly import('../index').BreakerState[]} */
 const STATES = ['closed', 'open', 'half-open', 'isolated']
-/** As src/hot.rs numbers them. @type {readonly Outcome[]} */
+/** As src/hot/breaker.rs numbers them. @type {readonly Outcome[]} */
 const OUTCOMES = ['ok', 'fail', 'ignore']
 const OK = 0
+const IGNORE = 2
+/** The place of who has no key, as src/hot/breaker.rs numbers it. */
+const NO_PLACE = 2 ** 32 - 1
 
-/** @param {unknown} given */
-function breakerShape(given) {
-  const options = new Options('a breaker', given, OPTIONS)
-  const slow = options.get('slow') === undefined ? undefined : options.nested('slow', ['over', 'rate'])
-  const asObject = typeof options.get('open') === 'object'
-  const open = asObject ? options.nested('open', ['for', 'max', 'jitter']) : options
-  const openForMs = open.duration(asObject ? 'for' : 'open', asObject ? {} : { fallback: 5_000 })
-  return {
-    windowMs: options.duration('window', { min: 10, fallback: 60_000 }),
-    failureRate: options.share('failureRate', { aboveZero: true, fallback: 0.5 }),
-    minCalls: options.whole('minCalls', { min: 1, max: MILLION, fallback: 10 }),
-    consecutive: options.whole('consecutive', { min: 1, max: MILLION, fallback: null }) ?? undefined,
-    slowOverMs: slow?.duration('over', { max: DAY }),
-    slowRate: slow?.share('rate', { aboveZero: true }),
-    openForMs,
-    openMaxMs: asObject
-      ? open.duration('max', { min: openForMs, fallback: Math.max(openForMs, 60_000) })
-      : Math.max(openForMs, 60_000),
-    openJitter: asObject ? open.share('jitter', { fallback: 0.2 }) : 0.2,
-    probes: options.whole('probes', { min: 1, max: 65_535, fallback: 3 }),
-    probeTimeoutMs: options.duration('probeTimeout', { fallback: 15_000 }),
-  }
-}
+/** What `passIn` answers where no permit is free. */
+const NO_PERMIT = -2
 
-/** @param {unknown} given */
-function breakerClassify(given) {
-  return new Options('a breaker', given, OPTIONS).callback('classify')
-}
+/** What the last entry left, besides the generation. */
+let wait = NaN
+let place = NO_PLACE
 
 class BreakerPermit {
   #breaker
+  #place
   #out = true
 
   /**
    * @param {Breaker} breaker
    * @param {number} generation
+   * @param {number} place
    */
-  constructor(breaker, generation) {
+  constructor(breaker, generation, place) {
     this.#breaker = breaker
+    this.#place = place
     this.generation = generation
   }
 
   /**
-   * Whether the permit is out; from then on it is not.
+   * The place of a permit that is out; from then on it is not. Undefined if it was not.
    * @param {unknown} permit
    * @param {Breaker} breaker
    */
@@ -86,7 +71,7 @@ class BreakerPermit {
     }
     const out = permit.#out
     permit.#out = false
-    return out
+    return out ? permit.#place : undefined
   }
 }
 
@@ -94,54 +79,153 @@ class Breaker {
   #native
   #id
   #place
+  /** Where this environment sees that it is closed. -1: nowhere, so one has to ask. */
   #slot
-  #timed
-  /** @type {import('../index').BreakerOptions['classify']} */
+  /** Where calls that went well are counted, until that time on `recent()`; then native code must be told that time goes on. */
+  #counter
+  #countsUntil = -Infinity
+  #perKey
+  /** Calls that took longer are slow; undefined where nobody wants to know. */
+  #slowOverMs
+  /** Whether the event loop's lateness is on the same clock. */
+  #onSystemClock
+  #events = new Events('breaker', ['transition', 'refused'])
+  /** @type {BreakerOptions['classify']} */
   #classify
+  /** @type {(() => void) | undefined} */
+  #offTransition
   /** @type {'breaker'} */
   kind = 'breaker'
 
   /**
+   * To be called right after it was opened, which leaves its slots.
    * @param {Place} place
    * @param {number} id
-   * @param {ReturnType<typeof breakerShape>} shape
+   * @param {BreakerShape} shape
    */
   constructor(place, id, shape) {
     this.#native = place.native
     this.#id = id
     this.#place = place
-    this.#slot = place.cold((native) => native.breakerSlot(id))
-    this.#timed = shape.slowOverMs !== undefined
+    this.#slot = details[0]
+    this.#counter = details[1]
+    this.#perKey = shape.maxKeys !== undefined
+    this.#slowOverMs = shape.slowOverMs
+    this.#onSystemClock = place.recent === recent
     this.name = place.name
+    this.perKey = this.#perKey
+    movers.set(id, (from, to, key) => this.#moved(from, to, key))
   }
 
   /**
-   * The function belongs to this thread's handle, and the last one given counts.
+   * Functions belong to this thread's handle, and the last ones given count.
    * @param {Breaker} breaker
-   * @param {import('../index').BreakerOptions['classify']} classify
+   * @param {Pick<BreakerOptions, 'classify' | 'onTransition'>} functions
    */
-  static setClassify(breaker, classify) {
+  static setFunctions(breaker, { classify, onTransition }) {
     breaker.#classify = classify
+    breaker.#offTransition?.()
+    breaker.#offTransition = onTransition && breaker.#events.on('transition', onTransition)
   }
 
   /**
-   * The handle was let go: it must ask, and be told so.
+   * The handle is let go: it must ask, and be told so, and the memory it counted in will be another's.
    * @param {Breaker} breaker
    */
-  static forgetSlot(breaker) {
+  static letGo(breaker) {
     breaker.#slot = -1
+    breaker.#counter = -1
+    movers.delete(breaker.#id)
+  }
+
+  /**
+   * Lets a call through a policy in, or refuses it.
+   * @param {Breaker} breaker
+   * @param {string | undefined} key
+   * @returns {Pass | InstanceType<typeof Refused>}
+   */
+  static letIn(breaker, key) {
+    return breaker.#passed(breaker.#enter(key), key)
+  }
+
+  /**
+   * How that call counts, now that it has ended.
+   * @param {Breaker} breaker
+   * @param {Pass} pass
+   * @param {Settled} settled
+   * @param {Signal | undefined} signal what the call was to be aborted by
+   */
+  static letOut(breaker, { generation, place, began }, settled, signal) {
+    const outcome = breaker.#outcomeOf(settled, signal, generation, place)
+    breaker.#leave(generation, place, outcome, breaker.#took(began))
+  }
+
+  /**
+   * The generation while everybody may enter without asking, else -1.
+   * @param {Breaker} breaker
+   */
+  static freely(breaker) {
+    return slots[breaker.#slot] - 1
+  }
+
+  /**
+   * Lets a call through a policy in together with a permit of a bulkhead, or refuses it.
+   * @param {Breaker} breaker without keys
+   * @param {number} bulkheadId
+   * @returns {Pass | InstanceType<typeof Refused> | undefined} nothing where no permit is free
+   */
+  static letInto(breaker, bulkheadId) {
+    const generation = breaker.#native.passIn(breaker.#id, bulkheadId)
+    if (generation === NO_PERMIT) return undefined
+    return breaker.#passed(breaker.#entered(generation, undefined), undefined)
+  }
+
+  /**
+   * How that call counts, and the permit comes back.
+   * @param {Breaker} breaker
+   * @param {Pass} pass
+   * @param {Settled} settled
+   * @param {Signal | undefined} signal
+   * @param {number} bulkheadId
+   * @param {() => void} release the permit alone
+   */
+  static letOutOf(breaker, { generation, place, began }, settled, signal, bulkheadId, release) {
+    let outcome
+    try {
+      outcome = breaker.#outcomeOf(settled, signal, generation, place)
+    } catch (error) {
+      release()
+      throw error
+    }
+    const tookMs = breaker.#took(began)
+    if (breaker.#counts(generation, outcome, tookMs)) return release()
+    if (breaker.#native.passOut(breaker.#id, generation, outcome, tookMs, bulkheadId)) collect()
+  }
+
+  /**
+   * @param {number} generation
+   * @param {string | undefined} key
+   * @returns {Pass | InstanceType<typeof Refused>}
+   */
+  #passed(generation, key) {
+    if (generation >= 0) return { generation, place, began: this.#slowOverMs === undefined ? 0 : this.#begin() }
+    return new Refused('E_OPEN', this.name, { retryAfterMs: this.#refused({ key }) })
   }
 
   get state() {
-    const state = this.#native.breakerState(this.#id)
-    if (state === undefined) throw troubleOf(this.kind, this.name)
-    return STATES[state]
+    return this.#state(undefined)
+  }
+
+  /** @param {string} key */
+  stateOf(key) {
+    if (!this.#perKey) this.#assertKey(key)
+    return this.#state(key)
   }
 
   /**
    * @template T
    * @param {(call: import('../index').CallContext) => T | PromiseLike<T>} fn
-   * @param {import('../index').CallOptions} [options]
+   * @param {BreakerCall} [options]
    * @returns {Promise<T>}
    */
   run(fn, options) {
@@ -149,31 +233,45 @@ class Breaker {
     let generation
     // Not an async function: the promise of the call itself is what the caller gets, with no other around it.
     try {
-      signal = this.#check(fn, options)
-      generation = this.#enter()
-      if (generation < 0) throw new Refusal({ code: 'E_OPEN', primitive: this.name, retryAfterMs: waitLeft() })
+      if (typeof fn !== 'function') assertFunction(`the breaker "${this.name}"`, fn)
+      signal = options === undefined ? undefined : signalOf(options)
+      generation = this.#enter(options?.key)
+      if (generation < 0)
+        throw new Refusal({ code: 'E_OPEN', primitive: this.name, retryAfterMs: this.#refused(options) })
     } catch (error) {
       return Promise.reject(error)
     }
-    return this.#call(generation, fn, signal)
+    return this.#call(generation, place, fn, signal)
   }
 
   /**
    * @template T
    * @param {(call: import('../index').CallContext) => T | PromiseLike<T>} fn
-   * @param {import('../index').CallOptions} [options]
+   * @param {BreakerCall} [options]
    * @returns {Promise<import('../index').Attempt<T>>}
    */
-  async attempt(fn, options) {
-    const signal = this.#check(fn, options)
-    const generation = this.#enter()
-    if (generation < 0) return { ok: false, refusal: refusalInfo('E_OPEN', this.name, waitLeft()) }
-    return { ok: true, value: await this.#call(generation, fn, signal) }
+  attempt(fn, options) {
+    let signal
+    let generation
+    try {
+      if (typeof fn !== 'function') assertFunction(`the breaker "${this.name}"`, fn)
+      signal = options === undefined ? undefined : signalOf(options)
+      generation = this.#enter(options?.key)
+      if (generation < 0) {
+        return Promise.resolve({ ok: false, refusal: refusalInfo('E_OPEN', this.name, this.#refused(options)) })
+      }
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#call(generation, place, fn, signal).then(attempted)
   }
 
-  enter() {
-    const generation = this.#enter()
-    return generation < 0 ? null : new BreakerPermit(this, generation)
+  /** @param {string} [key] */
+  enter(key) {
+    const generation = this.#enter(key)
+    if (generation >= 0) return new BreakerPermit(this, generation, place)
+    this.#refused({ key })
+    return null
   }
 
   /**
@@ -186,15 +284,66 @@ class Breaker {
     if (typeof ms !== 'number' || !(ms >= 0)) {
       throw misuse('E_OPTION', `\`ms\` of exit() must be milliseconds, 0 or more; got ${shown(ms)}`, { option: 'ms' })
     }
-    if (BreakerPermit.take(permit, this)) this.#native.breakerExit(this.#id, permit.generation, number, ms)
+    const taken = BreakerPermit.take(permit, this)
+    if (taken !== undefined) this.#leave(permit.generation, taken, number, ms)
   }
 
-  isolate() {
-    this.#place.cold((native) => native.breakerIsolate(this.#id))
+  /** @param {string} [key] */
+  isolate(key) {
+    this.#assertKey(key)
+    const placed = this.#native.breakerIsolate(this.#id, key)
+    if (placed === undefined) throw this.#trouble(key)
+    if (details[1] !== 0) collect()
+    if (!placed) {
+      const rule = 'has as many keys that count as it may hold, `maxKeys`; this one is not isolated'
+      throw misuse('E_KEYS_FULL', `the breaker "${this.name}" ${rule}`, { Base: RangeError })
+    }
   }
 
-  reset() {
-    this.#place.cold((native) => native.breakerReset(this.#id))
+  /** @param {string} [key] */
+  reset(key) {
+    this.#assertKey(key)
+    if (this.#native.breakerReset(this.#id, key) === undefined) throw this.#trouble(key)
+    if (details[1] !== 0) collect()
+  }
+
+  /**
+   * @param {'transition' | 'refused'} event
+   * @param {(message: any) => void} listener
+   */
+  on(event, listener) {
+    return this.#events.on(event, listener)
+  }
+
+  /** @returns {import('../index').SavedBreaker} */
+  snapshot() {
+    const json = this.#native.breakerSave(this.#id)
+    if (json === undefined) throw this.#trouble(undefined)
+    const saved = JSON.parse(json)
+    const takenAt = this.#place.wall()
+    return { version: VERSION, takenAt, ...(this.#perKey ? saved : { circuit: saved }) }
+  }
+
+  /**
+   * @param {import('../index').SavedBreaker} data
+   * @param {{ maxAge?: import('../index').Duration }} [options]
+   */
+  restore(data, options) {
+    const maxAge = new Options('restore()', options, ['maxAge']).duration('maxAge', {
+      max: 365 * DAY,
+      fallback: 3_600_000,
+    })
+    const { takenAt, circuits } = savedBreaker(data, this.#perKey)
+    const elapsedMs = this.#place.wall() - takenAt
+    if (elapsedMs < 0 || elapsedMs > maxAge) return false
+    // Those that refuse first: should there be fewer places than keys, they are what matters.
+    for (const open of [true, false]) {
+      for (const { key, json } of circuits.filter((circuit) => circuit.open === open)) {
+        if (this.#native.breakerRestore(this.#id, key, json, elapsedMs) === undefined) throw this.#trouble(key)
+        if (details[1] !== 0) collect()
+      }
+    }
+    return true
   }
 
   dispose() {
@@ -205,66 +354,152 @@ class Breaker {
    * The call itself, under a permit that comes back however it ends.
    * @template T
    * @param {number} generation
+   * @param {number} place
    * @param {(call: import('../index').CallContext) => T | PromiseLike<T>} fn
    * @param {AbortSignal | undefined} signal
    * @returns {Promise<T>}
    */
-  async #call(generation, fn, signal) {
-    const began = this.#timed ? this.#place.now() : 0
+  async #call(generation, place, fn, signal) {
+    const began = this.#slowOverMs === undefined ? 0 : this.#begin()
     let value
     try {
       value = await fn(new CallContext(signal))
     } catch (error) {
-      this.#leave(generation, this.#outcomeOf({ ok: false, error }, signal, generation), began)
+      const outcome = this.#outcomeOf({ ok: false, error }, signal, generation, place)
+      this.#leave(generation, place, outcome, this.#took(began))
       throw error
     }
-    const outcome = this.#classify === undefined ? OK : this.#outcomeOf({ ok: true, value }, signal, generation)
-    this.#leave(generation, outcome, began)
+    const outcome =
+      this.#classify === undefined && typeof value !== 'object'
+        ? OK
+        : this.#outcomeOf({ ok: true, value }, signal, generation, place)
+    this.#leave(generation, place, outcome, this.#slowOverMs === undefined ? 0 : this.#took(began))
     return value
   }
 
-  /**
-   * @param {unknown} fn
-   * @param {import('../index').CallOptions | undefined} options
-   */
-  #check(fn, options) {
-    assertFunction(`the breaker "${this.name}"`, fn)
-    return options === undefined ? undefined : signalOf(options)
+  /** The time at which a call begins that may be slow. */
+  #begin() {
+    if (this.#onSystemClock) loop.watch()
+    return this.#place.now()
   }
 
-  #enter() {
-    // While it is closed, its slot shows the generation plus one in every thread's memory: nothing to ask, nothing to write.
-    const shown = slots[this.#slot]
-    if (shown > 0) return shown - 1
-    const generation = this.#native.breakerEnter(this.#id)
-    if (generation === undefined) throw troubleOf(this.kind, this.name)
+  /**
+   * How long the dependency took: what this thread's event loop was late is not its fault.
+   * @param {number} began
+   */
+  #took(began) {
+    if (this.#slowOverMs === undefined) return 0
+    const tookMs = this.#place.now() - began
+    if (tookMs <= this.#slowOverMs || !this.#onSystemClock) return tookMs
+    return Math.max(0, tookMs - loop.lateness(began))
+  }
+
+  /**
+   * The generation of who is let in, with its `place`; -1 for who is not, with the `wait`.
+   * @param {string | undefined} key
+   */
+  #enter(key) {
+    if (key === undefined && !this.#perKey) {
+      // While it is closed, its slot shows the generation plus one in every thread's memory: nothing to ask, nothing to write.
+      place = NO_PLACE
+      const shown = slots[this.#slot]
+      if (shown > 0) return shown - 1
+      return this.#entered(this.#native.breakerEnter(this.#id), key)
+    }
+    if (!this.#perKey) this.#assertKey(key)
+    return this.#entered(this.#native.breakerEnterKey(this.#id, key), key)
+  }
+
+  /**
+   * @param {number | undefined} generation
+   * @param {string | undefined} key
+   */
+  #entered(generation, key) {
+    if (generation === undefined) throw this.#trouble(key)
+    const [waitMs, mail, at] = [details[0], details[1], details[2]]
+    // Listeners may enter as well.
+    if (mail !== 0) collect()
+    wait = waitMs
+    place = at
     return generation
   }
 
   /**
+   * Somebody was refused: who wants to know is told, and the wait is answered, if it is known.
+   * @param {BreakerCall | undefined} options
+   */
+  #refused(options) {
+    const retryAfterMs = Number.isNaN(wait) ? undefined : wait
+    if (this.#events.wanted('refused')) {
+      this.#events.emit('refused', { breaker: this, key: options?.key, retryAfterMs })
+    }
+    return retryAfterMs
+  }
+
+  /**
+   * @param {number} from
+   * @param {number} to
+   * @param {string | undefined} key
+   */
+  #moved(from, to, key) {
+    if (!this.#events.wanted('transition')) return
+    this.#events.emit('transition', { breaker: this, key, from: STATES[from], to: STATES[to] })
+  }
+
+  /**
+   * @param {number} generation
+   * @param {number} place
+   * @param {number} outcome
+   * @param {number} tookMs
+   */
+  #leave(generation, place, outcome, tookMs) {
+    if (this.#counts(generation, outcome, tookMs)) return
+    const mail =
+      place === NO_PLACE
+        ? this.#native.breakerExit(this.#id, generation, outcome, tookMs)
+        : this.#native.breakerExitKey(this.#id, generation, outcome, tookMs, place)
+    if (mail) collect()
+  }
+
+  /**
+   * Whether the call went well and is counted, without a crossing.
    * @param {number} generation
    * @param {number} outcome
-   * @param {number} began
+   * @param {number} tookMs
    */
-  #leave(generation, outcome, began) {
-    // The usual end goes unsaid: an argument more is a call into Node more.
-    if (outcome === OK && !this.#timed) this.#native.breakerExit(this.#id, generation)
-    else this.#native.breakerExit(this.#id, generation, outcome, this.#timed ? this.#place.now() - began : 0)
+  #counts(generation, outcome, tookMs) {
+    const slow = this.#slowOverMs !== undefined && tookMs > this.#slowOverMs
+    if (outcome !== OK || slow || slots[this.#slot] !== generation + 1 || !this.#mayCount()) return false
+    slots[this.#counter]++
+    return true
+  }
+
+  /** Whether a call that went well may be counted here: native code knows of which moment. */
+  #mayCount() {
+    if (recent() < this.#countsUntil) return true
+    if (this.#counter < 0) return false
+    const forMs = this.#native.breakerTurn(this.#id)
+    if (forMs === undefined) return false
+    this.#countsUntil = recent() + forMs
+    return true
   }
 
   /**
    * @param {{ ok: true, value: unknown } | { ok: false, error: unknown }} settled
-   * @param {AbortSignal | undefined} signal
+   * @param {{ aborted: boolean, reason: unknown } | undefined} signal
    * @param {number} generation
+   * @param {number} place
    */
-  #outcomeOf(settled, signal, generation) {
+  #outcomeOf(settled, signal, generation, place) {
     const classify = this.#classify
-    if (classify === undefined) return this.#numberOf(settled.ok ? 'ok' : outcomeOfError(settled.error, signal))
+    if (classify === undefined) {
+      return OUTCOMES.indexOf(settled.ok ? outcomeOfValue(settled.value) : outcomeOfError(settled.error, signal))
+    }
     try {
       return this.#numberOf(classify(settled))
     } catch (error) {
       // The permit must come back, and a defect in classify says nothing about the dependency.
-      this.#leave(generation, OUTCOMES.indexOf('ignore'), 0)
+      this.#leave(generation, place, IGNORE, 0)
       throw error
     }
   }
@@ -280,36 +515,40 @@ class Breaker {
     }
     return number
   }
-}
 
-/** The wait that a refused enter left, if it is known. */
-function waitLeft() {
-  const wait = details[0]
-  return Number.isNaN(wait) ? undefined : wait
+  /** @param {string | undefined} key */
+  #state(key) {
+    this.#assertKey(key)
+    const state = key === undefined ? this.#native.breakerState(this.#id) : this.#native.breakerState(this.#id, key)
+    if (state === undefined) throw this.#trouble(key)
+    return STATES[state]
+  }
+
+  /**
+   * A breaker of keys needs one, and another has none.
+   * @param {unknown} key
+   */
+  #assertKey(key) {
+    if (this.#perKey && !isKey(key)) throw keyTrouble(this, key)
+    if (!this.#perKey && key !== undefined) {
+      const rule = 'has no keys; open it with `perKey`, or leave the key out'
+      throw misuse('E_OPTION', `the breaker "${this.name}" ${rule}; got ${shown(key)}`, { option: 'key' })
+    }
+  }
+
+  /** @param {unknown} key */
+  #trouble(key) {
+    return details[7] === TROUBLE.KEY ? keyTrouble(this, key) : troubleOf(this.kind, this.name)
+  }
 }
 
 /**
- * How an error counts by default.
- * @param {unknown} error
- * @param {AbortSignal | undefined} signal
- * @returns {Outcome}
+ * @template T
+ * @param {T} value
+ * @returns {import('../index').Attempt<T>}
  */
-function outcomeOfError(error, signal) {
-  if (isRefusal(error)) return tookTooLong(error) ? 'fail' : 'ignore'
-  const aborted = signal?.aborted === true
-  // An AbortError comes from a call of abort() somewhere; time running out is a TimeoutError.
-  if (nameOf(error) !== 'AbortError' && !(aborted && error === signal.reason)) return 'fail'
-  return aborted && tookTooLong(signal.reason) ? 'fail' : 'ignore'
+function attempted(value) {
+  return { ok: true, value }
 }
 
-/** @param {unknown} reason of an abort */
-function tookTooLong(reason) {
-  return nameOf(reason) === 'TimeoutError' || (isRefusal(reason) && reason.code === 'E_TIMEOUT')
-}
-
-/** @param {unknown} error */
-function nameOf(error) {
-  return typeof error === 'object' && error !== null && 'name' in error ? error.name : undefined
-}
-
-module.exports = { Breaker, breakerShape, breakerClassify }
+module.exports = { Breaker }

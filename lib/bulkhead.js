@@ -19,13 +19,17 @@ const { Refusal, refusalInfo } = require('./refusals.js')
 /** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
 /** @typedef {import('./permit.js').Held} Held */
 /** @typedef {{ refusal: import('../index').RefusalInfo, message?: string }} Refused */
-/** @typedef {{ rank: number, key: string, signal: AbortSignal | undefined }} Asking */
+/** @typedef {{ rank: number, key: string, readonly signal: AbortSignal | undefined }} Asking */
+/** @typedef {typeof COUNTED | Held | Refused} Turn */
 
 const OPTIONS = ['limit', 'queue', 'queueTimeout', 'perKey', 'lease', 'env']
 const MILLION = 1_000_000
 const NORMAL = PRIORITIES.indexOf('normal')
 /** What a call without options asks for. @type {Asking} */
 const USUAL = Object.freeze({ rank: NORMAL, key: '', signal: undefined })
+
+/** Of a permit that was free and is only counted. */
+const COUNTED = Symbol('counted')
 
 const { then } = Promise.prototype
 
@@ -103,6 +107,64 @@ class Bulkhead {
     }
     this.name = place.name
     this.limit = shape.limit
+    this.perKey = shape.perKey
+  }
+
+  /**
+   * A permit for a call through a policy, after a wait if need be.
+   * @param {Bulkhead} bulkhead
+   * @param {Asking} asking whose signal is read only for a wait
+   * @returns {Turn | Promise<Turn>}
+   */
+  static turn(bulkhead, asking) {
+    if (bulkhead.#entered()) return COUNTED
+    const turn = bulkhead.#ask(asking)
+    return turn instanceof Promise ? turn.then((held) => wanted(held, asking.signal)) : turn
+  }
+
+  /**
+   * Its id where a free permit is only counted, so that it can be taken together with something else.
+   * @param {Bulkhead} bulkhead
+   */
+  static countedId(bulkhead) {
+    return bulkhead.#counted ? bulkhead.#id : undefined
+  }
+
+  /**
+   * Whether a permit was free and is counted now.
+   * @param {Bulkhead} bulkhead
+   */
+  static enter(bulkhead) {
+    return bulkhead.#entered()
+  }
+
+  /**
+   * A permit that was counted comes back.
+   * @param {Bulkhead} bulkhead
+   */
+  static exit(bulkhead) {
+    bulkhead.#exit()
+  }
+
+  /**
+   * That permit comes back.
+   * @param {Bulkhead} bulkhead
+   * @param {Turn} turn
+   */
+  static over(bulkhead, turn) {
+    if (turn === COUNTED) bulkhead.#exit()
+    else if ('out' in turn) release(turn)
+  }
+
+  /**
+   * What runs under a permit, known to do so in development.
+   * @template {(call: any) => any} F
+   * @param {Bulkhead} bulkhead
+   * @param {F} fn
+   * @param {string} key
+   */
+  static within(bulkhead, fn, key) {
+    return bulkhead.#nesting === undefined ? fn : bulkhead.#nesting.within(fn, key)
   }
 
   /**
@@ -260,14 +322,15 @@ class Bulkhead {
    * @param {Asking} asking
    * @returns {Held | Refused | Promise<Held | Refused>}
    */
-  #ask({ rank, key, signal }) {
+  #ask(asking) {
+    const { rank, key } = asking
     const receipt = this.#native.bulkheadAcquire(this.#id, rank, key)
     if (receipt === undefined) throw troubleOf(this.kind, this.name)
     if (receipt < 0) return this.#refused(key, this.#retryAfterMs())
     if (details[0] !== 1) return this.#hold(receipt, key)
     const leaseLeftMs = details[1]
     this.#nesting?.waits(key)
-    return this.#wait(receipt, key, signal, leaseLeftMs)
+    return this.#wait(receipt, key, asking.signal, leaseLeftMs)
   }
 
   /**

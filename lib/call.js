@@ -16,6 +16,16 @@ class CallContext {
   get signal() {
     return (this.#signal ??= new AbortController().signal)
   }
+
+  /** A primitive by itself has no deadline, */
+  get remainingMs() {
+    return Infinity
+  }
+
+  /** and makes one attempt. */
+  get attempt() {
+    return 0
+  }
 }
 
 /**

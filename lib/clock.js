@@ -35,6 +35,12 @@ class Clock {
     return this.#latest
   }
 
+  /** Milliseconds since 1970, read now. */
+  read() {
+    this.now()
+    return this.#wall
+  }
+
   /** The reading behind the last `now()`: milliseconds since 1970, for windows of the calendar. */
   get wall() {
     return this.#wall
@@ -65,13 +71,21 @@ function onClock(native, clock) {
     consumeBoth: (...charges) => at.consumeBothAt(now(), clock.wall, ...charges),
     consumeAll: (...charges) => at.consumeAllAt(now(), clock.wall, ...charges),
     breakerEnter: (id) => at.breakerEnterAt(id, now()),
+    breakerEnterKey: (id, key) => at.breakerEnterKeyAt(id, key, now()),
     breakerExit: (id, generation, outcome = 0, tookMs = 0) => at.breakerExitAt(id, generation, outcome, tookMs, now()),
+    breakerExitKey: (...call) => at.breakerExitKeyAt(...call, now()),
+    breakerIsolate: (id, key) => at.breakerIsolateAt(id, key, now()),
+    breakerSave: (id) => at.breakerSaveAt(id, now()),
+    breakerRestore: (...call) => at.breakerRestoreAt(...call, now()),
+    budgetTake: (id, calls) => at.budgetTakeAt(id, calls, now()),
     bulkheadExit: (id) => at.bulkheadExitAt(id, now()),
     bulkheadTryAcquire: (id, key) => at.bulkheadTryAcquireAt(id, key, now()),
     bulkheadAcquire: (id, rank, key) => at.bulkheadAcquireAt(id, rank, key, now()),
     bulkheadExpire: (id, key) => at.bulkheadExpireAt(id, key, now()),
     giveBack: (receipt) => at.giveBackAt(receipt, now()),
     leave: (receipt) => at.leaveAt(receipt, now()),
+    passIn: (...pass) => at.passInAt(...pass, now()),
+    passOut: (...pass) => at.passOutAt(...pass, now()),
     cacheGet: (id, key) => at.cacheGetAt(id, key, now()),
     cacheSet: (id, key, text, ttlMs) => at.cacheSetAt(id, key, text, ttlMs, now()),
     cacheDelete: (id, key) => at.cacheDeleteAt(id, key, now()),

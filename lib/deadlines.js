@@ -5,7 +5,7 @@
 /**
  * @typedef {object} Deadline
  * @property {number} at on the clock of now()
- * @property {() => void} onDue
+ * @property {(lateMs: number) => void} onDue told how late it is, since a busy loop lets nobody be in time
  * @property {number} index where it stands in the heap; -1 when it does not
  */
 
@@ -24,7 +24,7 @@ let lastRead = 0
 /**
  * Call `onDue` in so many milliseconds, unless cancelled.
  * @param {number} milliseconds
- * @param {() => void} onDue
+ * @param {(lateMs: number) => void} onDue
  * @returns {Deadline}
  */
 function schedule(milliseconds, onDue) {
@@ -77,7 +77,7 @@ function fire(timer) {
   while (heap.length > 0 && heap[0].at <= time) {
     const due = heap[0]
     remove(due)
-    due.onDue()
+    due.onDue(time - due.at)
   }
   if (heap.length > 0 && armed === null) arm(time)
 }
@@ -127,4 +127,4 @@ function swap(above, below) {
   heap[below.index] = below
 }
 
-module.exports = { schedule, cancel }
+module.exports = { schedule, cancel, now }

@@ -76,6 +76,24 @@ class Loop {
     return at
   }
 
+  /** Somebody will ask for how long it was late from here on. */
+  watch() {
+    if (this.#beating) this.#asked = this.#source.now()
+    else this.#attend()
+  }
+
+  /**
+   * For how many of the milliseconds since then it was late: all that came in that time waited for it, and not for anybody else.
+   * @param {number} from
+   */
+  lateness(from) {
+    const now = this.#attend()
+    const beginning = this.#beginning(from)
+    let late = 0
+    for (let beat = beginning + 1; beat <= this.#beats; beat++) late += this.#late[beat % KEPT]
+    return Math.min(late, Math.max(0, now - from))
+  }
+
   /**
    * The number of the last beat that is not after `from`, or the oldest.
    * @param {number} from
@@ -164,9 +182,22 @@ function over(milliseconds) {
   return ownLoop().over(milliseconds)
 }
 
+/** Have lateness() know of the time from here on. */
+function watch() {
+  ownLoop().watch()
+}
+
+/**
+ * For how many of the milliseconds since then, on `performance.now()`, the event loop of this thread was late.
+ * @param {number} from
+ */
+function lateness(from) {
+  return ownLoop().lateness(from)
+}
+
 /** How late the event loop of this thread was in the last second. */
 function loop() {
   return ownLoop().report(1_000)
 }
 
-module.exports = { Loop, loop, over, LONGEST }
+module.exports = { Loop, loop, over, watch, lateness, LONGEST }

@@ -23,8 +23,18 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number, key: unknown, otherId: number, otherKey: unknown) => boolean | undefined} consumeBoth
  * @property {(...charges: (number | string)[]) => boolean | undefined} consumeAll
  * @property {(id: number) => number | undefined} breakerEnter
+ * @property {(id: number, key: unknown) => number | undefined} breakerEnterKey
  * @property {(id: number, generation: number, outcome?: number, tookMs?: number) => boolean | undefined} breakerExit
- * @property {(id: number) => number | undefined} breakerState
+ * @property {(id: number, generation: number, outcome: number, tookMs: number, place: number) => boolean | undefined} breakerExitKey
+ * @property {(id: number) => number | undefined} breakerTurn
+ * @property {(id: number, key?: unknown) => number | undefined} breakerState
+ * @property {(id: number, key: unknown) => boolean | undefined} breakerIsolate
+ * @property {(id: number, key: unknown) => boolean | undefined} breakerReset
+ * @property {(id: number) => string | undefined} breakerSave
+ * @property {(id: number, key: unknown, circuit: string, elapsedMs: number) => boolean | undefined} breakerRestore
+ * @property {(id: number, calls: number) => boolean | undefined} budgetTake
+ * @property {(breakerId: number, bulkheadId: number) => number | undefined} passIn
+ * @property {(breakerId: number, generation: number, outcome: number, tookMs: number, bulkheadId: number) => boolean | undefined} passOut
  * @property {(id: number) => boolean | undefined} bulkheadEnter
  * @property {(id: number) => boolean | undefined} bulkheadExit
  * @property {(id: number, key: string) => number | undefined} bulkheadTryAcquire
@@ -53,7 +63,10 @@ const { misuse } = require('./misuse.js')
  * what the trouble was
  * @property {Int32Array} slots generation numbers, one for many keys, raised by every thread that changes what a reader may see
  * @property {Map<number, import('./mailbox.js').Wait>} waits who waits for a letter
+ * @property {Map<number, Moved>} movers by the ids of breakers, who wants to know that they have moved
  */
+
+/** @typedef {(from: number, to: number, key: string | undefined) => void} Moved */
 
 const ENVIRONMENT = Symbol.for('spillway.environment')
 
@@ -62,9 +75,11 @@ const TROUBLE = /** @type {const} */ ({ KEY: 1, COST: 2, DISPOSED: 3, VALUE_TOO_
 
 /** What `mail()` answers with for what was held and has expired. */
 const EXPIRED = -2
+/** And for a breaker without keys that is in another state. */
+const MOVED = -3
 
 const { binary, missing } = load()
-const { details, slots, waits } = environment()
+const { details, slots, waits, movers } = environment()
 
 /** @returns {Native} */
 function native() {
@@ -103,6 +118,7 @@ function environment() {
     details: new Float64Array(8),
     slots: new Int32Array(new SharedArrayBuffer(16_384 * 4)),
     waits: new Map(),
+    movers: new Map(),
   }
   if (binary !== undefined) {
     binary.attach(made.details, made.slots, () => deliver(binary, made))
@@ -114,12 +130,16 @@ function environment() {
 /**
  * Deliver all letters. Called when native code wakes this environment, and by whoever made a call that says mail waits.
  * @param {Native} binary
- * @param {Pick<Environment, 'details' | 'waits'>} environment
+ * @param {Pick<Environment, 'details' | 'waits' | 'movers'>} environment
  */
-function deliver(binary, { details, waits }) {
+function deliver(binary, { details, waits, movers }) {
   for (;;) {
     const news = binary.mail()
     if (news === -1) return
+    if (news === MOVED || (typeof news === 'string' && details[3] === 1)) {
+      movers.get(details[0])?.(details[1], details[2], news === MOVED ? undefined : news)
+      continue
+    }
     const receipt = typeof news === 'number' && news >= 0 ? news : details[0]
     const wait = waits.get(receipt)
     waits.delete(receipt)
@@ -153,4 +173,4 @@ function troubleOf(kind, name) {
   return misuse('E_INTERNAL', message, { Base: Error })
 }
 
-module.exports = { native, details, slots, waits, deliver, TROUBLE, troubleOf }
+module.exports = { native, details, slots, waits, movers, deliver, TROUBLE, troubleOf }

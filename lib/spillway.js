@@ -1,7 +1,9 @@
 // One configured set of primitives. Owns names, handles and their end. Never holds any state of a primitive: that is native.
 'use strict'
 
-const { Breaker, breakerClassify, breakerShape } = require('./breaker.js')
+const { Breaker } = require('./breaker.js')
+const { breakerFunctions, breakerShape } = require('./breaker-shape.js')
+const { Budget } = require('./budget.js')
 const { Bulkhead, bulkheadShape } = require('./bulkhead.js')
 const { Cache, cacheShape } = require('./cache.js')
 const { Clock, onClock } = require('./clock.js')
@@ -12,6 +14,7 @@ const mailbox = require('./mailbox.js')
 const { misuse, shown } = require('./misuse.js')
 const { native: load, troubleOf } = require('./native.js')
 const { Options, nameOf } = require('./options.js')
+const { Policies } = require('./policies.js')
 const { Sheds } = require('./sheds.js')
 const { recent } = require('./turn.js')
 
@@ -20,8 +23,9 @@ const { recent } = require('./turn.js')
 /** @typedef {InstanceType<typeof Breaker>} BreakerHandle */
 /** @typedef {InstanceType<typeof Bulkhead>} BulkheadHandle */
 /** @typedef {InstanceType<typeof Cache>} CacheHandle */
-/** @typedef {LimiterHandle | BreakerHandle | BulkheadHandle | CacheHandle} Handle */
-/** @typedef {'limiter' | 'breaker' | 'bulkhead' | 'cache'} KindName */
+/** @typedef {InstanceType<typeof Budget>} BudgetHandle */
+/** @typedef {LimiterHandle | BreakerHandle | BudgetHandle | BulkheadHandle | CacheHandle} Handle */
+/** @typedef {'limiter' | 'breaker' | 'budget' | 'bulkhead' | 'cache'} KindName */
 /** @typedef {Record<string, string | undefined> | false} Environment */
 
 const OPTIONS = ['prefix', 'env', 'onMismatch', 'isolated', 'clock', 'redis']
@@ -33,6 +37,8 @@ const OPTIONS = ['prefix', 'env', 'onMismatch', 'isolated', 'clock', 'redis']
 const KINDS = {
   limiter: { shape: limitsOf, open: (native) => native.openLimiter, Handle: Limiter },
   breaker: { shape: breakerShape, open: (native) => native.openBreaker, Handle: Breaker },
+  // Its figures are those of a policy's strategies, which have been read.
+  budget: { shape: (figures) => figures, open: (native) => native.openBudget, Handle: Budget },
   bulkhead: { shape: bulkheadShape, open: (native) => native.openBulkhead, Handle: Bulkhead },
   cache: { shape: cacheShape, open: (native) => native.openCache, Handle: Cache },
 }
@@ -47,14 +53,16 @@ class Place {
    * @param {Native} native the calls of the hot path, on the spillway's clock
    * @param {() => number} now milliseconds, for spans
    * @param {() => number} recent the same, as of this turn of the event loop
+   * @param {() => number} wall milliseconds since 1970
    * @param {(id: number) => void} dispose
    */
-  constructor(kind, name, native, now, recent, dispose) {
+  constructor(kind, name, native, now, recent, wall, dispose) {
     this.kind = kind
     this.name = name
     this.native = native
     this.now = now
     this.recent = recent
+    this.wall = wall
     this.#dispose = dispose
   }
 
@@ -86,10 +94,12 @@ class Spillway {
   /** @type {InstanceType<typeof Clock> | undefined} */
   #clock
   #now
+  #wall
   /** Registry of its own; undefined for the process's. @type {number | undefined} */
   #registry
   #closed = false
   #sheds
+  #policies
   /** What each name stands for here. @type {Map<string, { handle: Handle, id: number, config: string }>} */
   #named = new Map()
   /** All that was not let go, also what has given its name to another. @type {Map<number, Handle>} */
@@ -119,8 +129,14 @@ class Spillway {
     this.#clock = clock
     this.#native = clock === undefined ? native : onClock(native, clock)
     this.#now = clock === undefined ? monotonic : () => clock.now()
+    this.#wall = clock === undefined ? () => Date.now() : () => clock.read()
     this.#registry = isolated ? native.newRegistry(clock?.now()) : undefined
     this.#sheds = new Sheds(this.#now, over, this.#replace)
+    this.#policies = new Policies(this, {
+      now: this.#now,
+      openBudget: (name, figures) => /** @type {BudgetHandle} */ (this.#openOne('budget', name, figures)),
+      releaseBudget: (name) => this.#release('budget', name),
+    })
   }
 
   /**
@@ -136,9 +152,9 @@ class Spillway {
    * @param {import('../index').BreakerOptions} [options]
    */
   breaker(name, options) {
-    const classify = breakerClassify(options)
+    const functions = breakerFunctions(options)
     const breaker = /** @type {BreakerHandle} */ (this.#openOne('breaker', name, options))
-    Breaker.setClassify(breaker, classify)
+    Breaker.setFunctions(breaker, functions)
     return breaker
   }
 
@@ -165,6 +181,15 @@ class Spillway {
   shed(name, options) {
     this.#assertOpen()
     return this.#sheds.open(name, options)
+  }
+
+  /**
+   * @param {string} name
+   * @param {readonly any[]} strategies outermost first
+   */
+  policy(name, ...strategies) {
+    this.#assertOpen()
+    return this.#policies.open(name, strategies)
   }
 
   /** @param {readonly import('../index').LimiterCharge[]} charges */
@@ -198,11 +223,12 @@ class Spillway {
     const primitives = JSON.parse(this.#native.snapshot(this.#registry, this.#clock && this.#now()))
     // A permit that was found to have expired has gone to the next.
     mailbox.collect()
-    return { ...primitives, sheds: this.#sheds.report(), loop: loop() }
+    return { ...primitives, sheds: this.#sheds.report(), policies: this.#policies.report(), loop: loop() }
   }
 
   async close() {
     if (this.#closed) return
+    this.#policies.close()
     this.#closed = true
     for (const id of this.#handles.keys()) this.#letGo(id, false)
     this.#named.clear()
@@ -230,7 +256,7 @@ class Spillway {
       if (!ended && present.config === config) return present.handle
       if (ended) this.#letGo(present.id, false)
     }
-    const place = new Place(kind, name, this.#native, this.#now, this.#clock ? this.#now : recent, (id) => {
+    const place = new Place(kind, name, this.#native, this.#now, this.#clock ? this.#now : recent, this.#wall, (id) => {
       if (this.#named.get(key)?.id === id) this.#named.delete(key)
       this.#letGo(id, true)
     })
@@ -249,6 +275,19 @@ class Spillway {
   }
 
   /**
+   * Let go of a name, if it is open here; others may keep it.
+   * @param {KindName} kind
+   * @param {string} name
+   */
+  #release(kind, name) {
+    const key = `${kind}:${name}`
+    const present = this.#named.get(key)
+    if (present === undefined) return
+    this.#named.delete(key)
+    this.#letGo(present.id, false)
+  }
+
+  /**
    * @param {number} id
    * @param {boolean} end for everybody, or only as far as this spillway goes
    */
@@ -257,7 +296,7 @@ class Spillway {
     if (handle === undefined) return
     this.#handles.delete(id)
     if (handle instanceof Cache) Cache.forgetCopies(handle)
-    if (handle instanceof Breaker) Breaker.forgetSlot(handle)
+    if (handle instanceof Breaker) Breaker.letGo(handle)
     this.#native.letGo(id, end)
   }
 

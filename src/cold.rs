@@ -4,12 +4,17 @@
 #![allow(unreachable_pub, missing_docs, reason = "the macro exports what is pub; fields are documented in index.d.ts")]
 
 use crate::environment::{Environment, Handle, Id, Open};
+use crate::hot::breaker::Listener;
 use crate::hot::{manual, manual_wall};
+use crate::slots::Counters;
 use napi::Env;
 use napi_derive::napi;
 use spillway_engine::clock::{Moment, monotonic, wall};
 use spillway_engine::error::{Code, Fault};
-use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, BreakerHandle, OpenConfig, SlowConfig};
+use spillway_engine::primitive::breaker::{
+    Breaker, BreakerConfig, BreakerHandle, OpenConfig, SlowConfig, WindowConfig,
+};
+use spillway_engine::primitive::budget::BudgetConfig;
 use spillway_engine::primitive::bulkhead::{BulkheadConfig, BulkheadHandle};
 use spillway_engine::primitive::cache::{CacheConfig, CacheHandle};
 use spillway_engine::primitive::limit::{Algorithm, LimitConfig, Provenance};
@@ -60,7 +65,8 @@ pub struct LimitShape {
 /// See `BreakerOptions`.
 #[napi(object)]
 pub struct BreakerShape {
-    pub window_ms: f64,
+    pub window_ms: Option<f64>,
+    pub window_calls: Option<u32>,
     pub failure_rate: f64,
     pub min_calls: u32,
     pub consecutive: Option<u32>,
@@ -71,6 +77,16 @@ pub struct BreakerShape {
     pub open_jitter: f64,
     pub probes: u32,
     pub probe_timeout_ms: f64,
+    pub max_keys: Option<u32>,
+    /// Where each value came from, as JSON.
+    pub provenance: Option<String>,
+}
+
+/// See `RetryOptions`.
+#[napi(object)]
+pub struct BudgetShape {
+    pub ratio: f64,
+    pub floor: u32,
 }
 
 /// See `BulkheadOptions`.
@@ -185,12 +201,18 @@ pub fn limiter_plan_fault(
     }
 }
 
-/// Open a breaker; answers its id in this environment.
+/// Open a breaker; answers its id in this environment. Left: where the environment's numbers show that it is closed, its generation
+/// plus one, and where it counts calls that went well; each -1 if nowhere.
 #[napi(catch_unwind)]
 pub fn open_breaker(env: Env, opening: Opening, shape: BreakerShape) -> Result<u32> {
     let opener = Opener::new(env, opening)?;
+    let environment = opener.environment;
+    let mailbox = environment.mailbox().cloned().ok_or_else(|| internal("the environment is not attached"))?;
     let breaker: Arc<Breaker> = opener.open(BreakerConfig {
-        window_ms: shape.window_ms,
+        window: match shape.window_calls {
+            Some(calls) => WindowConfig::Calls(calls),
+            None => WindowConfig::Ms(shape.window_ms.unwrap_or_default()),
+        },
         failure_rate: shape.failure_rate,
         min_calls: shape.min_calls,
         consecutive: shape.consecutive,
@@ -198,21 +220,34 @@ pub fn open_breaker(env: Env, opening: Opening, shape: BreakerShape) -> Result<u
         open: OpenConfig { for_ms: shape.open_for_ms, max_ms: shape.open_max_ms, jitter: shape.open_jitter },
         probes: u16::try_from(shape.probes).unwrap_or(u16::MAX),
         probe_timeout_ms: shape.probe_timeout_ms,
+        max_keys: shape.max_keys,
+        provenance: Provenance(shape.provenance.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()),
     })?;
+    // On a manual clock nothing says once a bucket that time goes on; in short buckets it would be said too late.
+    let counts = breaker.slot().is_some() && breaker.bears_coarse_time() && opener.opening.now_ms.is_none();
+    let handle = BreakerHandle::new(breaker.clone());
+    let counter = environment.counters().filter(|_| counts).and_then(Counters::take);
+    let places = [breaker.slot(), counter.as_ref().map(|counter| counter.slot)];
+    if let Some(counter) = counter {
+        handle.count_with(Box::new(counter));
+    }
     // This environment's array may be younger than the breaker's last change of state.
     breaker.show();
-    opener.keep(Handle::Breaker(BreakerHandle::new(breaker)))
+    let id = opener.keep(Handle::Breaker(handle))?;
+    if let Some(Open { handle: Handle::Breaker(handle), .. }) = environment.handles.borrow().get(id) {
+        handle.attend(Arc::new(Listener { mailbox, id }));
+    }
+    environment.leave_all(0, places.map(|slot| slot.map_or(-1.0, f64::from)));
+    Ok(id)
 }
 
-/// Where this environment's numbers show that a breaker is closed: its generation plus one. -1 if nowhere.
+/// Open the budget of a policy; answers its id in this environment.
 #[napi(catch_unwind)]
-pub fn breaker_slot(env: Env, id: u32) -> Result<i32> {
-    match environment(env)?.handles.borrow().get(id) {
-        Some(Open { handle: Handle::Breaker(breaker), .. }) => {
-            Ok(breaker.breaker().slot().map_or(-1, |slot| slot as i32))
-        }
-        _ => Ok(-1),
-    }
+pub fn open_budget(env: Env, opening: Opening, shape: BudgetShape) -> Result<u32> {
+    let opener = Opener::new(env, opening)?;
+    let floor = u16::try_from(shape.floor).unwrap_or(u16::MAX);
+    let budget = opener.open(BudgetConfig { ratio: shape.ratio, floor })?;
+    opener.keep(Handle::Budget(budget))
 }
 
 /// Open a bulkhead; answers its id in this environment.
@@ -244,28 +279,6 @@ pub fn open_cache(env: Env, opening: Opening, shape: CacheShape) -> Result<u32> 
     opener.keep(Handle::Cache(CacheHandle::new(cache, ledger)))
 }
 
-/// Refuse every call through the breaker until it is reset.
-#[napi(catch_unwind)]
-pub fn breaker_isolate(env: Env, id: u32) -> Result<()> {
-    with_breaker(env, id, |breaker| breaker.breaker().isolate())
-}
-
-/// Close the breaker and forget what it counted.
-#[napi(catch_unwind)]
-pub fn breaker_reset(env: Env, id: u32) -> Result<()> {
-    with_breaker(env, id, |breaker| breaker.breaker().reset())
-}
-
-fn with_breaker(env: Env, id: u32, body: impl FnOnce(&BreakerHandle)) -> Result<()> {
-    match environment(env)?.handles.borrow().get(id) {
-        Some(Open { handle: Handle::Breaker(breaker), .. }) if !breaker.breaker().life().has_ended() => {
-            body(breaker);
-            Ok(())
-        }
-        _ => Err(raise(Fault::new(Code::Disposed, "it has been disposed of"))),
-    }
-}
-
 /// Let go of a handle and free its id. With `end`, end its name for everybody; without, only if it was the last to have it open.
 #[napi(catch_unwind)]
 pub fn let_go(env: Env, id: u32, end: bool) -> Result<()> {
@@ -288,6 +301,7 @@ pub fn let_go(env: Env, id: u32, end: bool) -> Result<()> {
     match handle {
         Handle::Limiter { handle, .. } => let_go!(handle.limiter()),
         Handle::Breaker(handle) => let_go!(handle.breaker()),
+        Handle::Budget(budget) => let_go!(budget),
         Handle::Bulkhead(handle) => let_go!(handle.bulkhead()),
         Handle::Cache(handle) => let_go!(handle.cache()),
     }
@@ -304,6 +318,7 @@ pub fn has_ended(env: Env, id: u32) -> Result<bool> {
     Ok(environment(env)?.handles.borrow().get(id).is_none_or(|open| match &open.handle {
         Handle::Limiter { handle, .. } => handle.limiter().life().has_ended(),
         Handle::Breaker(handle) => handle.breaker().life().has_ended(),
+        Handle::Budget(budget) => budget.life().has_ended(),
         Handle::Bulkhead(handle) => handle.has_ended(),
         Handle::Cache(handle) => handle.cache().life().has_ended(),
     }))

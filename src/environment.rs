@@ -3,10 +3,11 @@
 
 use crate::hot;
 use crate::mailbox::{Address, Mailbox};
-use crate::slots::{AllCopies, SlotArray};
+use crate::slots::{AllCopies, Counters, SlotArray};
 use napi::sys;
 use spillway_engine::clock::{Moment, monotonic};
 use spillway_engine::primitive::breaker::BreakerHandle;
+use spillway_engine::primitive::budget::Budget;
 use spillway_engine::primitive::bulkhead::BulkheadHandle;
 use spillway_engine::primitive::cache::CacheHandle;
 use spillway_engine::primitive::limiter::LimiterHandle;
@@ -86,6 +87,7 @@ pub(crate) enum Handle {
         origin: Moment,
     },
     Breaker(BreakerHandle),
+    Budget(Arc<Budget>),
     Bulkhead(BulkheadHandle),
     Cache(CacheHandle),
 }
@@ -102,6 +104,7 @@ pub(crate) struct Open {
 struct Attached {
     details: *mut f64,
     slots: SlotArray,
+    counters: Counters,
     ledger: Arc<Ledger>,
     mailbox: Arc<Mailbox>,
     /// Keep the arrays' memory alive.
@@ -161,9 +164,11 @@ impl Environment {
                 typed_array(env, slots, sys::TypedarrayType::int32_array).and_then(of_length(SLOTS as usize))?;
             let arrays = [reference(env, details)?, reference(env, slots)?];
             let mailbox = Mailbox::open(env, on_mail).ok()?;
+            let slots = SlotArray::register(slots_at.cast());
             let attached = Attached {
                 details: details_at.cast(),
-                slots: SlotArray::register(slots_at.cast()),
+                slots,
+                counters: Counters::new(slots),
                 ledger: Arc::new(Ledger::new(Box::new(Address(mailbox.clone())))),
                 mailbox,
                 arrays,
@@ -199,8 +204,12 @@ impl Environment {
         self.attached.get().map(|attached| &attached.ledger)
     }
 
-    pub(crate) fn mailbox(&self) -> Option<&Mailbox> {
-        self.attached.get().map(|attached| &*attached.mailbox)
+    pub(crate) fn mailbox(&self) -> Option<&Arc<Mailbox>> {
+        self.attached.get().map(|attached| &attached.mailbox)
+    }
+
+    pub(crate) fn counters(&self) -> Option<&Counters> {
+        self.attached.get().map(|attached| &attached.counters)
     }
 
     pub(crate) fn slot_number(&self, slot: u32) -> i32 {

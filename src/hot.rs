@@ -4,17 +4,19 @@
 //! A callback answers a boolean, a number, a string or null, and leaves the rest in the details array, which its
 //! JavaScript reads before it does anything else. Trouble is answered with `undefined` and a number in the last detail;
 //! JavaScript then finds out what to say, since it still has the arguments. What the limiter is asked is in
-//! `hot/limiter.rs`, the bulkhead in `hot/bulkhead.rs`.
+//! `hot/limiter.rs`, the breaker in `hot/breaker.rs`, the bulkhead in `hot/bulkhead.rs`.
 
+pub(crate) mod breaker;
+mod budget;
 mod bulkhead;
 mod limiter;
+mod passage;
 
 use crate::environment::{DETAILS, Environment, Handle};
+use crate::mailbox::Mail;
 use napi::sys;
-use spillway_engine::clock::{MILLI, Nanos, monotonic, monotonic_coarse};
+use spillway_engine::clock::{MILLI, Nanos, monotonic};
 use spillway_engine::error::{Code, Fault};
-use spillway_engine::policy::breaker::Outcome;
-use spillway_engine::primitive::breaker::{BreakerHandle, Entry};
 use spillway_engine::primitive::cache::{CacheHandle, Encoded, Miss};
 use spillway_engine::store::bytes::Bytes;
 use spillway_engine::store::fingerprint::Fingerprint;
@@ -256,27 +258,11 @@ impl<const N: usize> Call<'_, N> {
     }
 
     #[inline]
-    fn breaker<R>(&self, body: impl FnOnce(&BreakerHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
-        self.handle(|handle| match handle {
-            Handle::Breaker(handle) => body(handle),
-            _ => Err(Trouble::Disposed),
-        })
-    }
-
-    #[inline]
     fn cache<R>(&self, body: impl FnOnce(&CacheHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
         self.handle(|handle| match handle {
             Handle::Cache(handle) => body(handle),
             _ => Err(Trouble::Disposed),
         })
-    }
-
-    /// A breaker, unless it has ended: for what an ended one must refuse.
-    #[inline]
-    fn live_breaker<R>(&self, body: impl FnOnce(&BreakerHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
-        self.breaker(
-            |breaker| if breaker.breaker().life().has_ended() { Err(Trouble::Disposed) } else { body(breaker) },
-        )
     }
 
     /// A cache, unless it has ended.
@@ -287,7 +273,11 @@ impl<const N: usize> Call<'_, N> {
 
     /// Whether there is mail for this environment now: the caller in JavaScript then delivers it at once.
     fn mail_waits(&self) -> Reply {
-        self.boolean(self.environment.mailbox().is_some_and(|mailbox| mailbox.has_mail()))
+        self.boolean(self.has_mail())
+    }
+
+    fn has_mail(&self) -> bool {
+        self.environment.mailbox().is_some_and(|mailbox| mailbox.has_mail())
     }
 }
 
@@ -309,51 +299,6 @@ unsafe extern "C" fn attach(env: sys::napi_env, info: sys::napi_callback_info) -
         let attached = unsafe { call.environment.attach(env, call.argument(0), call.argument(1), call.argument(2)) };
         call.boolean(attached.is_some())
     })
-}
-
-/// `breakerEnter(id[, nowMs])` → generation, or -1 with the wait in milliseconds (NaN if unknown) left
-unsafe extern "C" fn breaker_enter<const MANUAL: bool>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    enter::<2>(env, info, |call| {
-        let now = call.now::<MANUAL>()?;
-        call.live_breaker(|breaker| match breaker.enter(now) {
-            Entry::Admitted(generation) => call.integer(i64::from(generation)),
-            Entry::Refused(wait) => {
-                call.environment.leave(0, wait.map_or(f64::NAN, |wait| wait as f64));
-                call.integer(-1)
-            }
-        })
-    })
-}
-
-/// `breakerExit(id, generation[, outcome, tookMs[, nowMs]])` → true. What is left out is a call that went well, at
-/// once. An ended breaker still takes its permits back.
-unsafe extern "C" fn breaker_exit<const MANUAL: bool>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    enter::<5>(env, info, |call| {
-        let generation = call.id(1)?;
-        let (outcome, took_ms) = if call.count <= 2 { (0, 0.0) } else { (call.id(2)?, call.given(3)?) };
-        let outcome = match outcome {
-            0 => Outcome::Ok,
-            1 => Outcome::Fail,
-            _ => Outcome::Ignore,
-        };
-        call.breaker(|breaker| {
-            let coarse = !MANUAL && breaker.breaker().bears_coarse_time();
-            let now = if coarse { monotonic_coarse() } else { call.now::<MANUAL>()? };
-            breaker.exit(generation, outcome, took_ms, now);
-            call.boolean(true)
-        })
-    })
-}
-
-/// `breakerState(id)` → 0 closed, 1 open, 2 half-open, 3 isolated
-unsafe extern "C" fn breaker_state(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| call.live_breaker(|breaker| call.integer(breaker.breaker().state() as i64)))
 }
 
 /// `giveBack(receipt[, nowMs])` → whether mail waits. Needs no handle: what is held comes back after its primitive has ended, too.
@@ -542,11 +487,14 @@ unsafe extern "C" fn cache_leads(env: sys::napi_env, info: sys::napi_callback_in
 }
 
 /// `mail()` → the next letter: the receipt that is held from now on; or the text that has landed, or -2 for what has expired,
-/// with the receipt left; or -1 when there is no more. Ends the wait.
+/// with the receipt left, and 0 as the last of four; the first two end a wait. Or a transition of a breaker, see
+/// `hot/breaker.rs`; or -1 when there is no more.
 unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<1>(env, info, |call| {
-        let Some(letter) = call.environment.mailbox().and_then(|mailbox| mailbox.next()) else {
-            return call.integer(-1);
+        let letter = match call.environment.mailbox().and_then(|mailbox| mailbox.next()) {
+            Some(Mail::Letter(letter)) => letter,
+            Some(Mail::Moved { id, transition }) => return call.moved(id, &transition),
+            None => return call.integer(-1),
         };
         if !matches!(letter.news, News::Expired) {
             call.environment.count_wait(call.env, false);
@@ -558,7 +506,7 @@ unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> 
             }
             News::Yours => call.integer(i64::from(letter.receipt)),
             News::Landed(bytes) => {
-                call.environment.leave(0, f64::from(letter.receipt));
+                call.environment.leave_all(0, [f64::from(letter.receipt), 0.0, 0.0, 0.0]);
                 call.string(&bytes)
             }
         }
@@ -570,11 +518,6 @@ pub(crate) type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callbac
 const CALLBACKS: &[(&str, Callback)] = &[
     ("noop", noop),
     ("attach", attach),
-    ("breakerEnter", breaker_enter::<false>),
-    ("breakerEnterAt", breaker_enter::<true>),
-    ("breakerExit", breaker_exit::<false>),
-    ("breakerExitAt", breaker_exit::<true>),
-    ("breakerState", breaker_state),
     ("giveBack", give_back::<false>),
     ("giveBackAt", give_back::<true>),
     ("leave", leave::<false>),
@@ -598,7 +541,9 @@ const CALLBACKS: &[(&str, Callback)] = &[
 
 /// Put every callback on `exports`, bound to its environment.
 pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: *mut c_void) -> napi::Result<()> {
-    for (name, callback) in CALLBACKS.iter().chain(bulkhead::CALLBACKS).chain(limiter::CALLBACKS) {
+    let all = CALLBACKS.iter().chain(breaker::CALLBACKS).chain(budget::CALLBACKS);
+    let all = all.chain(bulkhead::CALLBACKS).chain(limiter::CALLBACKS).chain(passage::CALLBACKS);
+    for (name, callback) in all {
         let mut function = ptr::null_mut();
         // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.
         let status = unsafe {

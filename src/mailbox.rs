@@ -3,6 +3,7 @@
 
 use napi::sys;
 use parking_lot::Mutex;
+use spillway_engine::primitive::breaker::Transition;
 use spillway_engine::store::ledger::{Letter, Post};
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -11,9 +12,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ThreadId};
 
+/// What is delivered: the end of a wait, or news nobody waits for.
+pub(crate) enum Mail {
+    Letter(Letter),
+    /// The breaker behind a handle of the environment has moved.
+    Moved {
+        id: u32,
+        transition: Transition,
+    },
+}
+
+/// Of such news, no more than this are kept for a thread that does not look into its mailbox.
+const NEWS: usize = 1_024;
+
+#[derive(Default)]
+struct Letters {
+    queue: VecDeque<Mail>,
+    /// How many of them nobody waits for.
+    news: usize,
+}
+
 /// The letters of one environment, and how to wake it.
 pub(crate) struct Mailbox {
-    letters: Mutex<VecDeque<Letter>>,
+    letters: Mutex<Letters>,
     /// Whether there are any, for a look without the lock. Changed under it.
     any: AtomicBool,
     /// None once the environment has begun to end. Used only under the lock, so that it is never used after.
@@ -61,11 +82,31 @@ impl Mailbox {
     }
 
     /// The next letter.
-    pub(crate) fn next(&self) -> Option<Letter> {
+    pub(crate) fn next(&self) -> Option<Mail> {
         let mut letters = self.letters.lock();
-        let next = letters.pop_front();
-        self.any.store(!letters.is_empty(), Ordering::Release);
+        let next = letters.queue.pop_front();
+        letters.news -= usize::from(matches!(next, Some(Mail::Moved { .. })));
+        self.any.store(!letters.queue.is_empty(), Ordering::Release);
         next
+    }
+
+    /// Deliver, from any thread.
+    pub(crate) fn post(&self, mail: Mail) {
+        let first = {
+            let mut letters = self.letters.lock();
+            if matches!(mail, Mail::Moved { .. }) {
+                if letters.news == NEWS {
+                    return;
+                }
+                letters.news += 1;
+            }
+            letters.queue.push_back(mail);
+            self.any.store(true, Ordering::Release);
+            letters.queue.len() == 1
+        };
+        if first && thread::current().id() != self.home {
+            self.wake_up();
+        }
     }
 
     /// Whether there is mail.
@@ -116,15 +157,7 @@ pub(crate) struct Address(pub(crate) Arc<Mailbox>);
 
 impl Post for Address {
     fn post(&self, letter: Letter) {
-        let first = {
-            let mut letters = self.0.letters.lock();
-            letters.push_back(letter);
-            self.0.any.store(true, Ordering::Release);
-            letters.len() == 1
-        };
-        if first && thread::current().id() != self.0.home {
-            self.0.wake_up();
-        }
+        self.0.post(Mail::Letter(letter));
     }
 }
 

@@ -1,8 +1,10 @@
 //! The arrays of generation numbers of all environments. Owns when they may be written. Never writes one after its environment
 //! has ended: the memory belongs to it.
 
-use parking_lot::RwLock;
-use spillway_engine::store::generations::{Generations, SLOTS};
+use parking_lot::{Mutex, RwLock};
+use spillway_engine::primitive::circuit::OkCounter;
+use spillway_engine::store::generations::{COUNTER_SLOTS, FIRST_COUNTER, Generations, SLOTS};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// One environment's array, as JavaScript sees it through a shared `Int32Array`.
@@ -39,6 +41,44 @@ impl SlotArray {
         // SAFETY: the array has SLOTS words and is alive: see `register`, and callers are either its own environment or hold the
         // lock of ARRAYS. The remainder keeps any slot inside.
         unsafe { &*self.0.add((slot % SLOTS) as usize) }
+    }
+}
+
+/// The numbers of one environment in which its JavaScript counts for itself.
+pub(crate) struct Counters {
+    array: SlotArray,
+    free: Arc<Mutex<Vec<u32>>>,
+}
+
+impl Counters {
+    pub(crate) fn new(array: SlotArray) -> Self {
+        let slots = FIRST_COUNTER..FIRST_COUNTER + COUNTER_SLOTS;
+        Counters { array, free: Arc::new(Mutex::new(slots.rev().collect())) }
+    }
+
+    /// One that nobody has, if there is any.
+    pub(crate) fn take(&self) -> Option<Counter> {
+        let slot = self.free.lock().pop()?;
+        Some(Counter { array: self.array, slot, free: self.free.clone() })
+    }
+}
+
+/// One of them. It belongs to a handle of the environment, so it goes before the array does.
+pub(crate) struct Counter {
+    array: SlotArray,
+    pub(crate) slot: u32,
+    free: Arc<Mutex<Vec<u32>>>,
+}
+
+impl OkCounter for Counter {
+    fn count(&self) -> u32 {
+        self.array.read(self.slot).cast_unsigned()
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        self.free.lock().push(self.slot);
     }
 }
 

@@ -19,7 +19,7 @@ use spillway_engine::policy::gcra::Gcra;
 use spillway_engine::policy::permits::{Ask, Back, Permits};
 use spillway_engine::policy::rate::{Answer, Charge, Rate, Refund};
 use spillway_engine::policy::sliding_window::SlidingWindow;
-use spillway_engine::primitive::breaker::{Entry, Gate, Left};
+use spillway_engine::primitive::gate::{Entry, Gate, Left};
 use spillway_engine::store::fingerprint::Fingerprint;
 use spillway_engine::store::sketch::Sketch;
 use spillway_engine::store::turnstile::Turnstile;

@@ -22,7 +22,11 @@ use spillway_engine::policy::fixed_window::FixedWindow;
 use spillway_engine::policy::gcra::{Gcra, Reserve};
 use spillway_engine::policy::rate::{Answer, Charge, Refund, SLACK, Verdict};
 use spillway_engine::policy::sliding_window::{MAX_LIMIT, SlidingWindow};
-use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, BreakerHandle, Entry, OpenConfig, SlowConfig};
+use spillway_engine::primitive::breaker::{
+    Breaker, BreakerConfig, BreakerHandle, OpenConfig, SlowConfig, WindowConfig,
+};
+use spillway_engine::primitive::gate::Entry;
+use spillway_engine::primitive::limit::Provenance;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -849,8 +853,10 @@ impl Timeline {
     }
 
     fn lines(&self) -> String {
-        let BreakerConfig { window_ms, failure_rate, min_calls, consecutive, slow, open, probes, probe_timeout_ms } =
-            &self.config;
+        let BreakerConfig {
+            window, failure_rate, min_calls, consecutive, slow, open, probes, probe_timeout_ms, ..
+        } = &self.config;
+        let WindowConfig::Ms(window_ms) = window else { panic!("the vectors have windows of time") };
         let whole = |number: f64| number as u64;
         let config = json!({
             "windowMs": whole(*window_ms), "failureRate": failure_rate, "minCalls": min_calls,
@@ -866,7 +872,7 @@ impl Timeline {
 /// Half of four calls within a second; open for 100 ms and up to 400; two probes of 50 ms.
 fn plain() -> BreakerConfig {
     BreakerConfig {
-        window_ms: 1_000.0,
+        window: WindowConfig::Ms(1_000.0),
         failure_rate: 0.5,
         min_calls: 4,
         consecutive: None,
@@ -874,6 +880,8 @@ fn plain() -> BreakerConfig {
         open: OpenConfig { for_ms: 100.0, max_ms: 400.0, jitter: 0.0 },
         probes: 2,
         probe_timeout_ms: 50.0,
+        max_keys: None,
+        provenance: Provenance::default(),
     }
 }
 
@@ -1014,7 +1022,7 @@ fn breaker_timelines() -> Vec<Timeline> {
     let mut dice = Dice::new(12);
     for number in 0..16 {
         let config = BreakerConfig {
-            window_ms: (10 * (1 + dice.below(50))) as f64,
+            window: WindowConfig::Ms((10 * (1 + dice.below(50))) as f64),
             failure_rate: dice.one_of(&[0.1, 0.25, 0.5, 0.75, 1.0]),
             min_calls: 1 + dice.below(5) as u32,
             consecutive: dice.one_of(&[None, None, Some(2), Some(4)]),
@@ -1022,6 +1030,8 @@ fn breaker_timelines() -> Vec<Timeline> {
             open: OpenConfig { for_ms: (1 + dice.below(80)) as f64, max_ms: 200.0, jitter: 0.0 },
             probes: 1 + dice.below(3) as u16,
             probe_timeout_ms: (1 + dice.below(60)) as f64,
+            max_keys: None,
+            provenance: Provenance::default(),
         };
         let mut line = Timeline::new(format!("random timeline {number}"), config);
         let mut now = dice.below(1_000_000);

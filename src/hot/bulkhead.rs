@@ -23,6 +23,23 @@ impl<const N: usize> Call<'_, N> {
         self.bulkhead(|bulkhead| if bulkhead.has_ended() { Err(Trouble::Disposed) } else { body(bulkhead) })
     }
 
+    /// A permit without a receipt comes back to the bulkhead whose id is the argument at `index`. Answers whether mail waits.
+    pub(super) fn exit_bulkhead<const MANUAL: bool>(&self, index: usize) -> Reply {
+        let id = self.id(index)?;
+        let now = self.clock::<MANUAL>()?;
+        let was_the_last = match self.environment.handles.borrow().get(id).map(|open| &open.handle) {
+            Some(Handle::Bulkhead(bulkhead)) => {
+                bulkhead.exit(&now);
+                bulkhead.is_done()
+            }
+            _ => return Err(Trouble::Disposed),
+        };
+        if was_the_last {
+            self.environment.forget(id);
+        }
+        self.mail_waits()
+    }
+
     /// The key of a bulkhead that has permits for each.
     fn key_for(&self, index: usize, bulkhead: &BulkheadHandle) -> Result<Option<Fingerprint>, Trouble> {
         if bulkhead.bulkhead().config().per_key { self.key(index).map(|(key, _)| Some(key)) } else { Ok(None) }
@@ -36,17 +53,7 @@ unsafe extern "C" fn enter_free(env: sys::napi_env, info: sys::napi_callback_inf
 
 /// `bulkheadExit(id[, nowMs])` → whether mail waits. Gives back what `bulkheadEnter` took, also after its bulkhead has ended.
 unsafe extern "C" fn exit<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<2>(env, info, |call| {
-        let now = call.clock::<MANUAL>()?;
-        let was_the_last = call.bulkhead(|bulkhead| {
-            bulkhead.exit(&now);
-            Ok(bulkhead.is_done())
-        })?;
-        if was_the_last {
-            call.environment.forget(call.id(0)?);
-        }
-        call.mail_waits()
-    })
+    enter::<2>(env, info, |call| call.exit_bulkhead::<MANUAL>(0))
 }
 
 /// `bulkheadTryAcquire(id, key[, nowMs])` → permit, or -1

@@ -1,6 +1,7 @@
 //! Pure rules: a word and a step in, a word and a verdict out. Never any I/O, lock, clock or allocation.
 
 pub mod breaker;
+pub mod budget;
 pub mod divisor;
 pub mod fixed_window;
 pub mod gcra;

@@ -16,7 +16,8 @@ pub struct Rolling {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
-    /// `now / width` of its calls. A bucket of another epoch than asked for is empty.
+    /// `now / width` of its calls, plus [`BUCKETS`]: the window reaches back beyond the zero of a clock that has just begun. A
+    /// bucket of another epoch than asked for is empty.
     epoch: u64,
     sums: Sums,
 }
@@ -40,7 +41,18 @@ impl Rolling {
 
     /// Count one call that ended at `now`.
     pub fn record(&mut self, now: Ticks, failed: bool, slow: bool) {
-        let epoch = now / self.width;
+        self.add(now, Sums { calls: 1, failures: u64::from(failed), slow: u64::from(slow) });
+    }
+
+    /// Count calls that ended at `now`, or in the same tenth of the span.
+    pub fn add(&mut self, now: Ticks, more: Sums) {
+        self.add_before(now, 0, more);
+    }
+
+    /// Count calls that ended `age` before `now`. Those of longer ago than the span change nothing.
+    pub fn add_before(&mut self, now: Ticks, age: Ticks, more: Sums) {
+        let Some(at) = (now + self.width * BUCKETS as u64).checked_sub(age) else { return };
+        let epoch = at / self.width;
         let index = (epoch % BUCKETS as u64) as usize;
         let Some(bucket) = self.buckets.get_mut(index) else { return };
         if bucket.epoch < epoch {
@@ -48,22 +60,32 @@ impl Rolling {
         }
         // A call ten buckets older than another that was counted already is out of the window: it changes nothing.
         if bucket.epoch == epoch {
-            bucket.sums.calls += 1;
-            bucket.sums.failures += u64::from(failed);
-            bucket.sums.slow += u64::from(slow);
+            bucket.sums.calls += more.calls;
+            bucket.sums.failures += more.failures;
+            bucket.sums.slow += more.slow;
         }
+    }
+
+    /// How long the bucket that `now` falls into goes on. At least 1.
+    pub fn rest(&self, now: Ticks) -> Ticks {
+        self.width - now % self.width
+    }
+
+    /// What each bucket that counts at `now` holds, and how long before `now` it began.
+    pub fn buckets(&self, now: Ticks) -> impl Iterator<Item = (Ticks, Sums)> + '_ {
+        let newest = now / self.width + BUCKETS as u64;
+        let within = move |bucket: &&Bucket| bucket.epoch <= newest && newest - bucket.epoch < BUCKETS as u64;
+        let age = move |bucket: &Bucket| (newest - bucket.epoch) * self.width + now % self.width;
+        self.buckets.iter().filter(within).map(move |bucket| (age(bucket), bucket.sums))
     }
 
     /// What the window holds at `now`.
     pub fn sums(&self, now: Ticks) -> Sums {
-        let newest = now / self.width;
         let mut total = Sums::default();
-        for bucket in &self.buckets {
-            if bucket.epoch <= newest && newest - bucket.epoch < BUCKETS as u64 {
-                total.calls += bucket.sums.calls;
-                total.failures += bucket.sums.failures;
-                total.slow += bucket.sums.slow;
-            }
+        for (_, sums) in self.buckets(now) {
+            total.calls += sums.calls;
+            total.failures += sums.failures;
+            total.slow += sums.slow;
         }
         total
     }

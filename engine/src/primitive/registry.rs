@@ -2,6 +2,7 @@
 //! hot path.
 
 use super::breaker::{Breaker, BreakerConfig};
+use super::budget::{Budget, BudgetConfig};
 use super::bulkhead::{Bulkhead, BulkheadConfig};
 use super::cache::{Cache, CacheConfig};
 use super::life::Life;
@@ -41,6 +42,7 @@ pub struct Identity {
 enum Any {
     Limiter(Arc<Limiter>),
     Breaker(Arc<Breaker>),
+    Budget(Arc<Budget>),
     Bulkhead(Arc<Bulkhead>),
     Cache(Arc<Cache>),
 }
@@ -103,6 +105,7 @@ kind!(Limiter, LimiterConfig, "limiter", |config, _generations| Limiter::new(con
 kind!(Breaker, BreakerConfig, "breaker", |config, generations| {
     Ok(Breaker::new(config, random_word()).shown(generations.clone()))
 });
+kind!(Budget, BudgetConfig, "budget", |config, _generations| Ok(Budget::new(config)));
 kind!(Bulkhead, BulkheadConfig, "bulkhead", |config, _generations| Ok(Bulkhead::new(config)));
 kind!(Cache, CacheConfig, "cache", |config, generations| Ok(Cache::new(config, generations.clone())));
 
@@ -194,18 +197,22 @@ impl Registry {
         // Copied first: a report takes other locks, and none is taken while the map's is held.
         let all: Vec<_> = self.names.iter().map(|named| (named.key().clone(), named.value().clone())).collect();
         let (mut limiters, mut breakers, mut bulkheads, mut caches) = (Map::new(), Map::new(), Map::new(), Map::new());
+        let mut budgets = Map::new();
         for (Identity { prefix, name, .. }, any) in all {
             let name = if prefix.is_empty() { name } else { format!("{prefix}:{name}") };
             let (reports, report) = match &any.0 {
                 Any::Limiter(this) => (&mut limiters, serde_json::to_value(this.report())),
                 Any::Breaker(this) => (&mut breakers, serde_json::to_value(this.report(now))),
+                Any::Budget(this) => (&mut budgets, serde_json::to_value(this.report(now))),
                 Any::Bulkhead(this) => (&mut bulkheads, serde_json::to_value(this.report(now))),
                 Any::Cache(this) => (&mut caches, serde_json::to_value(this.report())),
             };
             reports.insert(name, report.unwrap_or(Value::Null));
         }
-        serde_json::json!({ "limiters": limiters, "breakers": breakers, "bulkheads": bulkheads, "caches": caches })
-            .to_string()
+        serde_json::json!({
+            "limiters": limiters, "breakers": breakers, "bulkheads": bulkheads, "caches": caches, "budgets": budgets
+        })
+        .to_string()
     }
 }
 
@@ -218,6 +225,7 @@ fn end(any: &Any) {
     match any {
         Any::Limiter(this) => this.life().end(),
         Any::Breaker(this) => this.end(),
+        Any::Budget(this) => this.life().end(),
         Any::Bulkhead(this) => this.life().end(),
         Any::Cache(this) => this.end(),
     }

@@ -9,10 +9,17 @@ pub const SLOTS: u32 = 16_384;
 /// Of those, the first so many belong to whole caches.
 pub const EPOCH_SLOTS: u32 = 256;
 
-/// The next so many belong to one breaker each: see [`Generations::show`]. The rest belongs to keys.
+/// The next so many belong to one breaker each: see [`Generations::show`].
 pub const BREAKER_SLOTS: u32 = 1_024;
 
-const KEY_SLOTS: u32 = SLOTS - EPOCH_SLOTS - BREAKER_SLOTS;
+/// In the next so many an environment counts for itself: nobody else writes them. The rest belongs to keys.
+pub const COUNTER_SLOTS: u32 = 1_024;
+
+/// Where those begin.
+pub const FIRST_COUNTER: u32 = EPOCH_SLOTS + BREAKER_SLOTS;
+
+const FIRST_KEY: u32 = FIRST_COUNTER + COUNTER_SLOTS;
+const KEY_SLOTS: u32 = SLOTS - FIRST_KEY;
 
 /// Reaches the arrays of all environments.
 pub trait Generations: Send + Sync {
@@ -25,7 +32,7 @@ pub trait Generations: Send + Sync {
 
 /// The slot of a key. Two keys in one slot cost each other a needless read, nothing worse.
 pub fn slot_of(key: Fingerprint) -> u32 {
-    EPOCH_SLOTS + BREAKER_SLOTS + (key.low % u64::from(KEY_SLOTS)) as u32
+    FIRST_KEY + (key.low % u64::from(KEY_SLOTS)) as u32
 }
 
 /// Nobody keeps copies: for engines without JavaScript.

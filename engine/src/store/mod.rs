@@ -9,6 +9,7 @@ pub mod generations;
 pub mod ledger;
 pub mod partitions;
 pub mod resets;
+pub mod ring;
 pub mod sketch;
 pub mod turnstile;
 pub mod waiters;

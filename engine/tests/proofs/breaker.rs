@@ -9,9 +9,21 @@ use serde_json::{Value, json};
 use spillway_engine::clock::MILLI;
 use spillway_engine::policy::breaker::{OpenTime, Outcome, State, Threshold, trips};
 use spillway_engine::policy::rolling::Sums;
-use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, BreakerHandle, Entry, OpenConfig, SlowConfig};
+use spillway_engine::primitive::breaker::{
+    Breaker, BreakerConfig, BreakerHandle, OpenConfig, SlowConfig, WindowConfig,
+};
+use spillway_engine::primitive::gate::Entry;
+use spillway_engine::primitive::limit::Provenance;
 use spillway_engine::store::generations::Generations;
 use std::sync::Arc;
+
+/// How long the window is, for breakers whose window is one of time.
+fn window_ms(config: &BreakerConfig) -> f64 {
+    match config.window {
+        WindowConfig::Ms(ms) => ms,
+        WindowConfig::Calls(_) => f64::NAN,
+    }
+}
 
 /// A call that ended: in which tenth of the window, and how.
 struct Call {
@@ -158,7 +170,7 @@ impl Machine {
     }
 
     fn tenth(&self) -> u64 {
-        (self.config.window_ms * MILLI as f64) as u64 / 10
+        (window_ms(&self.config) * MILLI as f64) as u64 / 10
     }
 
     fn window(&self, now_ns: u64) -> (u64, u64, u64) {
@@ -186,7 +198,8 @@ impl Machine {
         let (calls, failures, slow) = self.window(now_ns);
         let Seen { ok, failed, ignored, refused, stale, opened, half_opened, closed, isolated } = self.seen;
         json!({
-            "config": self.config, "state": self.state().as_str(),
+            "config": self.config, "provenance": null, "state": self.state().as_str(),
+            "keys": 0, "openKeys": 0, "overflowed": 0,
             "window": { "calls": calls, "failures": failures, "slow": slow },
             "ok": ok, "failed": failed, "ignored": ignored, "refused": refused, "stale": stale,
             "transitions": { "opened": opened, "halfOpened": half_opened, "closed": closed, "isolated": isolated },
@@ -237,7 +250,7 @@ impl Gap {
     fn millis(self, config: &BreakerConfig) -> u64 {
         match self {
             Gap::Little(millis) => millis,
-            Gap::Tenths(tenths) => tenths * config.window_ms as u64 / 10,
+            Gap::Tenths(tenths) => tenths * window_ms(config) as u64 / 10,
             Gap::OpenTime { doubled, and } => ((config.open.for_ms as u64) << doubled).saturating_add_signed(and),
             Gap::ProbeTimeout { and } => (config.probe_timeout_ms as u64).saturating_add_signed(and),
             Gap::Hour => 3_600_000,
@@ -257,7 +270,7 @@ prop_compose! {
         probe_timeout in 1..500u64,
     ) -> BreakerConfig {
         BreakerConfig {
-            window_ms: (tenth * 10) as f64,
+            window: WindowConfig::Ms((tenth * 10) as f64),
             failure_rate: f64::from(failure_rate) / 100.0,
             min_calls,
             consecutive,
@@ -265,6 +278,8 @@ prop_compose! {
             open: OpenConfig { for_ms: for_ms as f64, max_ms: (for_ms + max_ms) as f64, jitter: 0.0 },
             probes,
             probe_timeout_ms: probe_timeout as f64,
+        max_keys: None,
+        provenance: Provenance::default(),
         }
     }
 }
@@ -393,7 +408,7 @@ impl Generations for Memory {
 
 fn shown() -> (Arc<Breaker>, Arc<Memory>) {
     let config = BreakerConfig {
-        window_ms: 1_000.0,
+        window: WindowConfig::Ms(1_000.0),
         failure_rate: 0.5,
         min_calls: 2,
         consecutive: None,
@@ -401,6 +416,8 @@ fn shown() -> (Arc<Breaker>, Arc<Memory>) {
         open: OpenConfig { for_ms: 20.0, max_ms: 40.0, jitter: 0.0 },
         probes: 2,
         probe_timeout_ms: 30.0,
+        max_keys: None,
+        provenance: Provenance::default(),
     };
     let memory = Arc::new(Memory::default());
     (Arc::new(Breaker::new(config, 1).shown(memory.clone())), memory)

@@ -3,7 +3,7 @@
 
 use parking_lot::{Condvar, Mutex};
 use spillway_engine::policy::breaker::{OpenTime, Outcome, State};
-use spillway_engine::primitive::breaker::{Entry, Gate, Left};
+use spillway_engine::primitive::gate::{Entry, Gate, Left};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 const PROBE_TIMEOUT: u64 = 15_000;

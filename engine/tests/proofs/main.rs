@@ -10,6 +10,7 @@
 )]
 
 mod breaker;
+mod budget;
 mod bulkhead;
 mod cache;
 mod cells;

@@ -7,9 +7,11 @@ use crate::limiters::{ALGORITHMS, DAY_MS, HOUR, MILLI, SECOND, TODAY, at, bucket
 use serde_json::Value;
 use spillway_engine::policy::breaker::{Outcome, State};
 use spillway_engine::policy::rolling::Rolling;
-use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, BreakerHandle, Entry, OpenConfig};
+use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, BreakerHandle, OpenConfig, WindowConfig};
 use spillway_engine::primitive::bulkhead::{Bulkhead, BulkheadConfig, BulkheadHandle, Grant};
+use spillway_engine::primitive::gate::Entry;
 use spillway_engine::primitive::limit::LimitConfig;
+use spillway_engine::primitive::limit::Provenance;
 use spillway_engine::primitive::limiter::{LimiterHandle, Reason};
 use spillway_engine::primitive::registry::{OnMismatch, Registry};
 use spillway_engine::store::generations::NoCopies;
@@ -187,7 +189,7 @@ fn a_flood_of_other_keys_does_not_reset_an_attackers_own_counter() {
 /// Opens at half of ten calls within ten seconds, or as `change` has it.
 fn breaker(change: impl FnOnce(&mut BreakerConfig)) -> BreakerHandle {
     let mut config = BreakerConfig {
-        window_ms: 10_000.0,
+        window: WindowConfig::Ms(10_000.0),
         failure_rate: 0.5,
         min_calls: 10,
         consecutive: None,
@@ -195,6 +197,8 @@ fn breaker(change: impl FnOnce(&mut BreakerConfig)) -> BreakerHandle {
         open: OpenConfig { for_ms: 5_000.0, max_ms: 60_000.0, jitter: 0.0 },
         probes: 1,
         probe_timeout_ms: 15_000.0,
+        max_keys: None,
+        provenance: Provenance::default(),
     };
     change(&mut config);
     BreakerHandle::new(Arc::new(Breaker::new(config, 1)))

@@ -4,10 +4,11 @@
 use crate::limiters::bucket;
 use serde_json::Value;
 use spillway_engine::Code;
-use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, OpenConfig, SlowConfig};
+use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, OpenConfig, SlowConfig, WindowConfig};
+use spillway_engine::primitive::budget::{Budget, BudgetConfig};
 use spillway_engine::primitive::bulkhead::{Bulkhead, BulkheadConfig};
 use spillway_engine::primitive::cache::{Cache, CacheConfig};
-use spillway_engine::primitive::limit::LimitConfig;
+use spillway_engine::primitive::limit::{LimitConfig, Provenance};
 use spillway_engine::primitive::limiter::{Limiter, LimiterConfig};
 use spillway_engine::primitive::registry::{OnMismatch, Registry};
 use spillway_engine::store::generations::{Generations, NoCopies};
@@ -32,7 +33,7 @@ fn like_thirty(change: impl FnOnce(&mut LimitConfig)) -> LimiterConfig {
 
 fn breaker() -> BreakerConfig {
     BreakerConfig {
-        window_ms: 60_000.0,
+        window: WindowConfig::Ms(60_000.0),
         failure_rate: 0.5,
         min_calls: 10,
         consecutive: Some(5),
@@ -40,6 +41,8 @@ fn breaker() -> BreakerConfig {
         open: OpenConfig { for_ms: 5_000.0, max_ms: 60_000.0, jitter: 0.2 },
         probes: 3,
         probe_timeout_ms: 15_000.0,
+        max_keys: None,
+        provenance: Provenance::default(),
     }
 }
 
@@ -190,7 +193,7 @@ fn the_end_of_a_registry_ends_all_four_kinds_and_the_decoded_copies_of_its_cache
     registry.close();
     let ended = [limiter.life(), breaker.life(), bulkhead.life(), cache.life()].map(|life| life.has_ended());
     assert_eq!((ended, raised.0.load(Ordering::Relaxed)), ([true; 4], 1));
-    assert_eq!(registry.snapshot(0), r#"{"breakers":{},"bulkheads":{},"caches":{},"limiters":{}}"#);
+    assert_eq!(registry.snapshot(0), r#"{"breakers":{},"budgets":{},"bulkheads":{},"caches":{},"limiters":{}}"#);
 }
 
 /// A thread that ends lets go of the name just as another opens it.
@@ -212,7 +215,7 @@ fn a_name_that_was_opened_is_not_ended_by_one_who_lets_go_at_the_same_time() {
             });
         }
     });
-    assert_eq!(registry.snapshot(0), r#"{"breakers":{},"bulkheads":{},"caches":{},"limiters":{}}"#);
+    assert_eq!(registry.snapshot(0), r#"{"breakers":{},"budgets":{},"bulkheads":{},"caches":{},"limiters":{}}"#);
 }
 
 /// What an interface of index.d.ts says: names, and what is within.
@@ -274,11 +277,12 @@ fn a_snapshot_has_exactly_the_fields_of_the_declared_interfaces() {
     registry.open::<Breaker>("", "stripe", breaker(), OnMismatch::Throw).unwrap();
     registry.open::<Bulkhead>("", "pool", one_permit(), OnMismatch::Throw).unwrap();
     registry.open::<Cache>("", "prices", cache(), OnMismatch::Throw).unwrap();
+    registry.open::<Budget>("", "stripe", BudgetConfig { ratio: 0.2, floor: 10 }, OnMismatch::Throw).unwrap();
     let snapshot: Value = serde_json::from_str(&registry.snapshot(0)).unwrap();
 
     let declarations = include_str!("../../../index.d.ts");
-    // Sheds and the event loop are JavaScript's to tell of.
-    let native = |name: &String| !["loop", "sheds"].contains(&name.as_str());
+    // Sheds, policies and the event loop are JavaScript's to tell of.
+    let native = |name: &String| !["loop", "policies", "sheds"].contains(&name.as_str());
     let top = Vec::from_iter(Shape::declared(declarations, "Snapshot").0.into_keys().filter(native));
     assert_eq!(top, Vec::from_iter(Shape::of(&snapshot).0.into_keys()));
     for (report, interface) in [
@@ -287,6 +291,7 @@ fn a_snapshot_has_exactly_the_fields_of_the_declared_interfaces() {
         (&snapshot["breakers"]["stripe"], "BreakerSnapshot"),
         (&snapshot["bulkheads"]["pool"], "BulkheadSnapshot"),
         (&snapshot["caches"]["prices"], "CacheSnapshot"),
+        (&snapshot["budgets"]["stripe"], "BudgetSnapshot"),
     ] {
         assert_eq!(Shape::of(report), Shape::declared(declarations, interface), "{interface}");
     }

@@ -1,0 +1,62 @@
+// A "no" on its way through a policy. Owns when it becomes an Error: only when somebody looks at one.
+// Never leaves the policy as it is.
+'use strict'
+
+const { Refusal, refusalInfo } = require('./refusals.js')
+
+/** @typedef {import('../index').RefusalCode} RefusalCode */
+
+class Refused {
+  #message
+  #cause
+  /** @type {(() => InstanceType<typeof Refusal>) | undefined} */
+  #make
+  /** @type {InstanceType<typeof Refusal> | undefined} */
+  #error
+
+  /**
+   * @param {RefusalCode} code
+   * @param {string} primitive
+   * @param {{ retryAfterMs?: number, message?: string, cause?: unknown, make?: () => InstanceType<typeof Refusal> }} [more]
+   * `make` answers the error where there is more to it
+   */
+  constructor(code, primitive, { retryAfterMs, message, cause, make } = {}) {
+    this.code = code
+    this.primitive = primitive
+    this.retryAfterMs = retryAfterMs
+    this.#message = message
+    this.#cause = cause
+    this.#make = make
+  }
+
+  /**
+   * Always the same one.
+   * @returns {InstanceType<typeof Refusal>}
+   */
+  error() {
+    return (this.#error ??= this.#make?.() ?? this.#refusal())
+  }
+
+  #refusal() {
+    const { code, primitive, retryAfterMs } = this
+    const cause = this.#cause === undefined ? undefined : shownError(this.#cause)
+    return new Refusal({ code, primitive, retryAfterMs, message: this.#message, cause })
+  }
+
+  /** @returns {import('../index').RefusalInfo} */
+  info() {
+    const info = refusalInfo(this.code, this.primitive, this.retryAfterMs)
+    return this.#cause === undefined ? info : { ...info, cause: shownError(this.#cause) }
+  }
+}
+
+/**
+ * What a user sees of what was thrown in a policy.
+ * @param {unknown} error
+ * @returns {unknown}
+ */
+function shownError(error) {
+  return error instanceof Refused ? error.error() : error
+}
+
+module.exports = { Refused, shownError }

@@ -1,7 +1,7 @@
 //! What the bulkhead is asked on the hot path. Owns how a permit is told from a place in the queue.
 //! Never reads the clock unless somebody waits, or a permit may expire.
 
-use super::{Call, Callback, Reply, Trouble, enter};
+use super::{Call, Callback, Reply, TROUBLE, Trouble, enter};
 use crate::environment::Handle;
 use napi::sys;
 use spillway_engine::clock::{MILLI, Nanos};
@@ -52,9 +52,17 @@ impl<const N: usize> Call<'_, N> {
     }
 }
 
-/// `bulkheadEnter(id)` → whether a permit without a receipt was taken: see `BulkheadHandle::enter`
+/// `bulkheadEnter(id)` → undefined when a permit without a receipt was taken (see `BulkheadHandle::enter`), false when none was free,
+/// true in trouble. The usual answer is the one that takes no call to make.
 unsafe extern "C" fn enter_free(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| call.live_bulkhead(|bulkhead| call.boolean(bulkhead.enter())))
+    enter::<1>(env, info, |call| match call.live_bulkhead(|bulkhead| Ok(bulkhead.enter())) {
+        Ok(true) => Ok(ptr::null_mut()),
+        Ok(false) => call.boolean(false),
+        Err(trouble) => {
+            call.environment.leave(TROUBLE, f64::from(trouble as u8));
+            call.boolean(true)
+        }
+    })
 }
 
 /// `bulkheadExit(id)` → true if mail waits, else undefined. Gives back what `bulkheadEnter` took, also after its bulkhead has ended.

@@ -17,9 +17,9 @@ export interface LocalOptions {
   /** Namespace, part of every primitive's identity. Up to 64 characters. Default `''`. */
   prefix?: string
   /**
-   * Where the knobs are read that override a limiter's options: `SPILLWAY_LIMITER_<NAME>_LIMIT`, `_WINDOW` and `_BURST`, with the
-   * name in capitals and `_` for everything else, and the names in `LimiterOptions.env`. `false`: nowhere. Default `process.env`,
-   * as it is when a limiter is opened.
+   * Where the knobs are read that override options of limiters, breakers and bulkheads: `SPILLWAY_LIMITER_<NAME>_LIMIT` and so on,
+   * with the name in capitals and `_` for everything else, and the names in the options' own `env`. `false`: nowhere. Default
+   * `process.env`, as it is when a primitive is opened.
    */
   env?: Record<string, string | undefined> | false
   /**
@@ -831,7 +831,7 @@ export interface HttpPresetOptions {
   breaker?: Breaker | BreakerOptions | false
   /** Default: none. */
   bulkhead?: Bulkhead | BulkheadOptions | false
-  /** Of each attempt. Default `'10s'`. */
+  /** Of each attempt. Default `'10s'`, and none where `timeout` is no longer than that. */
   attemptTimeout?: Duration | false
 }
 
@@ -869,8 +869,8 @@ export interface Policy<F = never> {
     options?: { key?: (...args: A) => string; cost?: (...args: A) => number },
   ): (this: This, ...args: A) => Promise<Awaited<R> | F>
   /**
-   * Calls the listener, in this thread, for each `retry` (before its wait), `hedge`, `timeout` and `fallback` of this policy, and for
-   * each extra attempt its budget did not grant (`exhausted`). Returns what takes it off again. The same events go to
+   * Calls the listener, in this thread, for each call that has `ended`; for each `retry` (before its wait), `hedge`, `timeout` and
+   * `fallback` on the way; and for each extra attempt the budget did not grant (`exhausted`). Returns what takes it off again. The same events go to
    * `node:diagnostics_channel` as `spillway:policy:retry` and so on.
    */
   on<E extends keyof PolicyEvents>(event: E, listener: (event: PolicyEvents[E]) => void): () => void
@@ -879,6 +879,8 @@ export interface Policy<F = never> {
 }
 
 export interface PolicyEvents {
+  /** `ms` is how long the call took with all its attempts and waits. */
+  ended: { policy: Policy<unknown>; key?: string; ms: number; outcome: 'ok' | 'failed' | 'refused'; error?: unknown }
   retry: { policy: Policy<unknown>; attempt: number; waitMs: number; error?: unknown; value?: unknown }
   hedge: { policy: Policy<unknown>; attempt: number; afterMs: number }
   timeout: { policy: Policy<unknown>; attempt: number; afterMs: number }

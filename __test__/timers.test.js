@@ -85,7 +85,7 @@ test('a thousand retries that wait share one timer', async (t) => {
   assert.ok(count <= A_HANDFUL, `${count}`)
 })
 
-test('a thousand guards take none, made, used and ended', async (t) => {
+test('a thousand guards take none of their own, made, used and ended', async (t) => {
   const sp = spillway({ isolated: true, env: false })
   t.after(() => sp.close())
   const count = await timersSet(async () => {
@@ -97,5 +97,6 @@ test('a thousand guards take none, made, used and ended', async (t) => {
       for (const each of [policy, breaker, bulkhead]) each.dispose()
     }
   })
-  assert.equal(count, 0)
+  // The clock of the turn is one for all.
+  assert.ok(count <= A_HANDFUL, `${count}`)
 })

@@ -17,25 +17,26 @@ const { STRATEGY } = require('./strategy.js')
 /** @typedef {import('./strategy.js').Layer} Layer */
 /** @typedef {import('./strategy.js').Site} Site */
 
+const PRIMITIVES = [Limiter, Breaker, Bulkhead, Shed]
 const NORMAL = PRIORITIES.indexOf('normal')
 
 /**
  * The layers of some strategies at a site, outermost first. A breaker and a bulkhead next to each other are one.
  * @param {readonly any[]} strategies
- * @param {(strategy: any, index: number) => Layer} layerAt
+ * @param {(strategy: any) => Layer} layerOf
  * @returns {Layer[]}
  */
-function layersOf(strategies, layerAt) {
+function layersOf(strategies, layerOf) {
   /** @type {Layer[]} */
   const layers = []
   for (let index = 0; index < strategies.length; index++) {
-    const layer = layerAt(strategies[index], index)
+    const layer = layerOf(strategies[index])
     const together = passageOf(strategies[index], strategies[index + 1])
     if (together === undefined) {
       layers.push(layer)
       continue
     }
-    const inner = layerAt(strategies[++index], index)
+    const inner = layerOf(strategies[++index])
     layers.push(together((scope, next) => layer(scope, (scope) => inner(scope, next))))
   }
   return layers
@@ -53,18 +54,23 @@ function passageOf(one, other) {
   return id === undefined ? undefined : (theLongWay) => passage(breaker, bulkhead, id, theLongWay)
 }
 
+/** @param {any} given */
+function isStrategy(given) {
+  return PRIMITIVES.some((Primitive) => given instanceof Primitive) || typeof given?.[STRATEGY] === 'function'
+}
+
 /**
  * The layer of a strategy at a site.
  * @param {any} strategy
  * @param {Site} site
- * @returns {Layer | undefined} nothing for what is no strategy
+ * @returns {Layer}
  */
 function layerOf(strategy, site) {
   if (strategy instanceof Limiter) return (scope, next) => metered(strategy, scope, next)
   if (strategy instanceof Breaker) return (scope, next) => broken(strategy, scope, next)
   if (strategy instanceof Bulkhead) return (scope, next) => confined(strategy, scope, next)
   if (strategy instanceof Shed) return (scope, next) => shedding(strategy, scope, next)
-  return typeof strategy?.[STRATEGY] === 'function' ? strategy[STRATEGY](site) : undefined
+  return strategy[STRATEGY](site)
 }
 
 /** @type {(limiter: InstanceType<typeof Limiter>, ...call: Parameters<Layer>) => Promise<unknown>} */
@@ -117,6 +123,8 @@ function broken(breaker, scope, next) {
 
 /** @type {(bulkhead: InstanceType<typeof Bulkhead>, ...call: Parameters<Layer>) => Promise<unknown>} */
 function confined(bulkhead, outer, next) {
+  const aborted = Scope.abortedBy(outer)
+  if (aborted !== undefined) return Promise.reject(aborted.reason)
   // A part of the call by itself, so that the permit can be held for as long as anything in it runs.
   const scope = Scope.within(outer)
   const { key = '', priority } = Scope.request(outer)
@@ -180,4 +188,4 @@ function asSignal(aborted) {
   return aborted && { aborted: true, reason: aborted.reason }
 }
 
-module.exports = { layerOf, layersOf }
+module.exports = { isStrategy, layerOf, layersOf }

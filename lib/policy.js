@@ -4,8 +4,9 @@
 
 const { assertFunction, signalOf } = require('./call.js')
 const { SharedBudget } = require('./budget.js')
+const { costTrouble, isCost } = require('./costs.js')
 const { Events } = require('./events.js')
-const { layerOf, layersOf } = require('./guards.js')
+const { isStrategy, layerOf, layersOf } = require('./guards.js')
 const { Latency } = require('./latency.js')
 const { PRIORITIES } = require('./level.js')
 const { misuse, shown } = require('./misuse.js')
@@ -43,12 +44,13 @@ class Policy {
   #needsKey
   #events
   #dispose
+  #isClosed
   #ended = false
   /** @type {'policy'} */
   kind = 'policy'
 
   /**
-   * @param {{ name: string, now: () => number, openBudget: (figures: { ratio: number, floor: number }) => InstanceType<typeof import('./budget.js').Budget>, dispose: () => void }} place
+   * @param {{ name: string, now: () => number, openBudget: (figures: { ratio: number, floor: number }) => InstanceType<typeof import('./budget.js').Budget>, dispose: () => void, isClosed: () => boolean }} place
    * @param {PolicyBook} book
    * @param {readonly any[]} strategies
    */
@@ -57,7 +59,8 @@ class Policy {
     this.name = name
     this.#book = book
     this.#dispose = place.dispose
-    this.#events = new Events('policy', EVENTS)
+    this.#isClosed = place.isClosed
+    this.#events = new Events('policy', ['ended', ...EVENTS])
     /** @type {InstanceType<typeof import('./budget.js').Budget> | undefined} */
     let budget
     this.#site = /** @type {Site} */ ({
@@ -70,13 +73,13 @@ class Policy {
       },
       note: (event, message) => this.#note(event, message),
     })
-    const layers = layersOf(strategies, (strategy, index) => {
-      const layer = layerOf(strategy, this.#site)
-      if (layer !== undefined) return layer
+    strategies.forEach((strategy, index) => {
+      if (isStrategy(strategy)) return
       const rule = 'must be a strategy: timeout(), retry(), hedge(), fallback(), a preset, or a primitive'
       const option = `strategies[${index}]`
       throw misuse('E_OPTION', `\`${option}\` of the policy ${shown(name)} ${rule}; got ${shown(strategy)}`, { option })
     })
+    const layers = layersOf(strategies, (strategy) => layerOf(strategy, this.#site))
     this.#chain = layers.reduceRight(around, invoke)
     this.#needsKey = strategies.find(({ kind, perKey }) => kind === 'limiter' || perKey === true)
   }
@@ -127,7 +130,12 @@ class Policy {
     const bound = {
       /** @param {any[]} args */
       [fn.name](...args) {
-        const call = keyOf || costOf ? { key: keyOf?.(...args), cost: costOf?.(...args) } : undefined
+        let call
+        try {
+          if (keyOf || costOf) call = { key: keyOf?.(...args), cost: costOf?.(...args) }
+        } catch (error) {
+          return Promise.reject(error)
+        }
         return policy.run(() => fn.apply(this, args), call)
       },
     }[fn.name]
@@ -135,7 +143,7 @@ class Policy {
   }
 
   /**
-   * @param {PolicyEvent} event
+   * @param {PolicyEvent | 'ended'} event
    * @param {(message: any) => void} listener
    */
   on(event, listener) {
@@ -159,26 +167,22 @@ class Policy {
     let chain = this.#chain
     try {
       assertFunction(`the policy "${this.name}"`, fn)
-      if (this.#ended) throw disposed(this.name)
+      if (this.#ended || this.#isClosed()) throw disposed(this.name)
       scope = this.#scope(fn, options)
       const limit = options?.timeout
       if (limit !== undefined) chain = this.#within(limit)
     } catch (error) {
       return Promise.reject(error)
     }
-    const book = this.#book
     const began = this.#site.now()
-    book.running++
+    this.#book.running++
     return chain(scope).then(
       (value) => {
-        this.#end(scope, began)
-        book.ok++
+        this.#end(scope, began, 'ok')
         return onValue === undefined ? value : onValue(value)
       },
       (error) => {
-        this.#end(scope, began)
-        if (error instanceof Refused || isRefusal(error)) book.refused++
-        else book.failed++
+        this.#end(scope, began, error instanceof Refused || isRefusal(error) ? 'refused' : 'failed', error)
         return onError(error)
       },
     )
@@ -187,11 +191,19 @@ class Policy {
   /**
    * @param {InstanceType<typeof Scope>} scope
    * @param {number} began
+   * @param {'ok' | 'failed' | 'refused'} outcome
+   * @param {unknown} [error]
    */
-  #end(scope, began) {
+  #end(scope, began, outcome, error) {
+    const ms = this.#site.now() - began
     this.#book.running--
-    this.#book.latency.record(this.#site.now() - began)
+    this.#book[outcome]++
+    this.#book.latency.record(ms)
     Scope.end(scope)
+    if (!this.#events.wanted('ended')) return
+    const { key } = Scope.request(scope)
+    const end = { policy: this, key, ms, outcome }
+    this.#events.emit('ended', outcome === 'ok' ? end : { ...end, error: shownError(error) })
   }
 
   /**
@@ -209,7 +221,8 @@ class Policy {
     if (key !== undefined || this.#needsKey !== undefined) {
       if (typeof key !== 'string' || key === '') throw this.#wrongKey(key)
     }
-    const cost = /** @type {number} */ (given.get('cost') ?? 1)
+    const cost = given.get('cost') ?? 1
+    if (!isCost(cost)) throw costTrouble(this, cost)
     const priority = given.word('priority', PRIORITIES, 'normal')
     return new Scope({ fn, key, cost, priority }, undefined, signal, 0)
   }
@@ -259,8 +272,7 @@ function around(next, layer) {
 function invoke(scope) {
   try {
     const { fn } = Scope.request(scope)
-    const answer = fn(scope)
-    return answer instanceof Promise ? answer : Promise.resolve(answer)
+    return Promise.resolve(fn(scope))
   } catch (error) {
     return Promise.reject(error)
   }

@@ -17,9 +17,9 @@ export interface LocalOptions {
   /** Namespace, part of every primitive's identity. Up to 64 characters. Default `''`. */
   prefix?: string
   /**
-   * Where the knobs are read that override a limiter's options: `SPILLWAY_LIMITER_<NAME>_LIMIT`, `_WINDOW` and `_BURST`, with the
-   * name in capitals and `_` for everything else, and the names in `LimiterOptions.env`. `false`: nowhere. Default `process.env`,
-   * as it is when a limiter is opened.
+   * Where the knobs are read that override options of limiters, breakers and bulkheads: `SPILLWAY_LIMITER_<NAME>_LIMIT` and so on,
+   * with the name in capitals and `_` for everything else, and the names in the options' own `env`. `false`: nowhere. Default
+   * `process.env`, as it is when a primitive is opened.
    */
   env?: Record<string, string | undefined> | false
   /**
@@ -495,30 +495,79 @@ export type Attempt<T> =
 // ---------------------------------------------------------------- bulkhead
 
 export interface BulkheadOptions {
-  /** Calls at the same time, over all threads of the process. Whole, 1 to 1,000,000. Required. */
+  /** Calls at the same time, over all threads of the process; with `perKey`, of each key. Whole, 1 to 1,000,000. Required. */
   limit: number
-  /** How many may wait, over all threads. Whole, 0 to 1,000,000. Default 0. */
+  /** How many may wait, over all threads; with `perKey`, for each key. Whole, 0 to 1,000,000. Default 0. */
   queue?: number
   /** How long one may wait. 1 ms to 1 day. Default `'30s'`. */
   queueTimeout?: Duration
+  /** Each key has its own permits and its own queue; a key without a permit out costs nothing. Default false. */
+  perKey?: boolean
+  /**
+   * A permit that is not given back expires after this long and goes to the next who waits, also when the thread that holds it
+   * hangs. What its function does goes on; the limit then bounds the permits, not the calls. 1 ms to 1 day. Default: never.
+   */
+  lease?: Duration
+  /**
+   * Names of environment variables that override these options, before `SPILLWAY_BULKHEAD_<NAME>_LIMIT`, `_QUEUE`,
+   * `_QUEUE_TIMEOUT` and `_LEASE` do. False: none does.
+   */
+  env?: { limit?: string; queue?: string; queueTimeout?: string; lease?: string } | false
 }
 
-/** A bulkhead: a bound on concurrency, first come first served. */
+export interface BulkheadCall extends CallOptions {
+  /** Whose permits: a non-empty string. Required with `perKey`, refused without. */
+  key?: string
+  /**
+   * Who goes first among those who wait. Within a priority first come, first served, over all threads. Nobody in the queue loses
+   * his place to another, but `low` may wait for as long as there are higher ones. Default `'normal'`.
+   */
+  priority?: Priority
+}
+
+/** A bulkhead: a bound on concurrency. By priority, and within one first come first served. */
 export interface Bulkhead<M extends Mode = 'sync'> extends Primitive {
   readonly kind: 'bulkhead'
   readonly limit: number
   /**
-   * Runs `fn` under a permit, which is held until `fn` itself settles.
+   * Runs `fn` under a permit, which is held until `fn` itself settles, or its lease ends.
    * @throws Refusal `E_FULL` when limit and queue are full or the wait was too long; the signal's reason when aborted in the queue
    */
-  run<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: CallOptions): Promise<T>
+  run<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: BulkheadCall): Promise<T>
+  /** As `run`, but a refusal is plain data: no `Error`, no stack. What `fn` throws is still thrown. */
+  attempt<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: BulkheadCall): Promise<Attempt<T>>
   /** A permit, or null when none is free or others already wait. */
-  tryAcquire(): Answer<M, Permit | null>
+  tryAcquire(key?: string): Answer<M, Permit | null>
   /** A permit, after waiting in the queue if need be. Rejects as `run` does. */
-  acquire(options?: CallOptions): Promise<Permit>
+  acquire(options?: BulkheadCall): Promise<Permit>
+  /**
+   * Calls `listener` whenever this handle refuses; the function that is returned takes it off. Also published on
+   * `node:diagnostics_channel` as `spillway:bulkhead:refused`. An error it throws is an uncaught exception and changes no answer.
+   */
+  on(event: 'refused', listener: (event: BulkheadRefused) => void): () => void
+  /**
+   * Calls `listener` when a permit of this handle has expired: in the thread that held it, once its event loop turns, and not before
+   * somebody asks, waits or takes a snapshot. Also published as `spillway:bulkhead:expired`.
+   */
+  on(event: 'expired', listener: (event: BulkheadExpired) => void): () => void
 }
 
-/** Single use: the first `release()` gives it back, later ones do nothing. Given back too when the thread ends or it is collected. */
+export interface BulkheadRefused {
+  readonly bulkhead: Bulkhead
+  /** With `perKey`. */
+  readonly key?: string
+  readonly refusal: RefusalInfo
+}
+export interface BulkheadExpired {
+  readonly bulkhead: Bulkhead
+  /** With `perKey`. */
+  readonly key?: string
+}
+
+/**
+ * Single use: the first `release()` gives it back, later ones and those after its lease has ended do nothing. Given back too when
+ * the thread ends or it is collected.
+ */
 export interface Permit extends Disposable {
   release(): void
 }
@@ -782,7 +831,7 @@ export interface HttpPresetOptions {
   breaker?: Breaker | BreakerOptions | false
   /** Default: none. */
   bulkhead?: Bulkhead | BulkheadOptions | false
-  /** Of each attempt. Default `'10s'`. */
+  /** Of each attempt. Default `'10s'`, and none where `timeout` is no longer than that. */
   attemptTimeout?: Duration | false
 }
 
@@ -793,7 +842,10 @@ export interface PolicyCall extends CallOptions {
   cost?: number
   /** For a shed, and in the queue of a bulkhead. Default `'normal'`. */
   priority?: Priority
-  /** A deadline of this call alone, around all else. */
+  /**
+   * A deadline of this call alone, around all else. 0 to 1 day, or `Infinity` for none: the `remainingMs` of a call around this one
+   * can be handed on as it is.
+   */
   timeout?: Duration
 }
 
@@ -817,8 +869,8 @@ export interface Policy<F = never> {
     options?: { key?: (...args: A) => string; cost?: (...args: A) => number },
   ): (this: This, ...args: A) => Promise<Awaited<R> | F>
   /**
-   * Calls the listener, in this thread, for each `retry` (before its wait), `hedge`, `timeout` and `fallback` of this policy, and for
-   * each extra attempt its budget did not grant (`exhausted`). Returns what takes it off again. The same events go to
+   * Calls the listener, in this thread, for each call that has `ended`; for each `retry` (before its wait), `hedge`, `timeout` and
+   * `fallback` on the way; and for each extra attempt the budget did not grant (`exhausted`). Returns what takes it off again. The same events go to
    * `node:diagnostics_channel` as `spillway:policy:retry` and so on.
    */
   on<E extends keyof PolicyEvents>(event: E, listener: (event: PolicyEvents[E]) => void): () => void
@@ -827,6 +879,8 @@ export interface Policy<F = never> {
 }
 
 export interface PolicyEvents {
+  /** `ms` is how long the call took with all its attempts and waits. */
+  ended: { policy: Policy<unknown>; key?: string; ms: number; outcome: 'ok' | 'failed' | 'refused'; error?: unknown }
   retry: { policy: Policy<unknown>; attempt: number; waitMs: number; error?: unknown; value?: unknown }
   hedge: { policy: Policy<unknown>; attempt: number; afterMs: number }
   timeout: { policy: Policy<unknown>; attempt: number; afterMs: number }
@@ -997,13 +1051,28 @@ export interface PolicySnapshot {
   latency: { count: number; meanMs: number; p50Ms: number; p95Ms: number; p99Ms: number; maxMs: number }
 }
 export interface BulkheadSnapshot {
-  config: { limit: number; queue: number }
+  config: { limit: number; queue: number; perKey: boolean; leaseMs: number | null }
+  /** Where each value came from: `'option'`, `'default'` or `'env SPILLWAY_BULKHEAD_JOBS_LIMIT'`. */
+  provenance: Record<string, string>
   inUse: number
   waiting: number
+  waitingByPriority: { low: number; normal: number; high: number; critical: number }
+  /** The most that ever waited at once; with `perKey`, for one key. */
+  peakWaiting: number
+  /** With `perKey`: keys with permits out. */
+  keys: number
   admitted: number
+  /** Refused at once. */
   refused: number
   /** Left the queue before their turn: timed out or aborted. */
   left: number
+  /** Permits that were not given back before their lease ended. */
+  expired: number
+  /**
+   * How long those who had to wait did so, whether they were served or left. Mean and max are exact, a percentile is up to 12.5 %
+   * too high and never too low.
+   */
+  wait: { count: number; meanMs: number; p50Ms: number; p95Ms: number; p99Ms: number; maxMs: number }
 }
 export interface CacheSnapshot extends CacheStats {
   config: { ttlMs: number; jitter: number; maxBytes: number; maxValueBytes: number }

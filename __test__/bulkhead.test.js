@@ -10,39 +10,9 @@ const { test } = require('node:test')
 const { promisify } = require('node:util')
 const { Worker } = require('node:worker_threads')
 const { spillway, Refusal } = require('../index.js')
+const { fate, opened, pending, turn } = require('./bulkheads.js')
 
 const FACE = JSON.stringify(path.join(__dirname, '..', 'index.js'))
-
-function opened(t, options) {
-  const sp = spillway({ isolated: true })
-  t.after(() => sp.close())
-  const bulkhead = sp.bulkhead('slots', options)
-  const report = () => sp.snapshot().bulkheads.slots
-  /** Permits out and waiters in the queue. */
-  const load = () => [report().inUse, report().waiting]
-  return { sp, bulkhead, report, load }
-}
-
-/** A promise to be settled by hand, and a function that answers it. */
-function pending() {
-  let resolve, reject
-  const promise = new Promise((...settle) => ([resolve, reject] = settle))
-  return { fn: () => promise, resolve, reject }
-}
-
-/** Let everything that is ready run. */
-const turn = () => new Promise((resolve) => setImmediate(resolve))
-
-/** How a promise has settled so far. */
-async function fate(promise) {
-  promise.catch(() => {})
-  await turn()
-  const open = {}
-  return Promise.race([promise, open]).then(
-    (value) => (value === open ? 'pending' : { value }),
-    (error) => ({ error }),
-  )
-}
 
 // ---------------------------------------------------------------- permits
 
@@ -91,13 +61,20 @@ test('a handle says what it is', (t) => {
   const { bulkhead, report } = opened(t, { limit: 7, queue: 3 })
   const { kind, name, limit } = bulkhead
   assert.deepEqual({ kind, name, limit }, { kind: 'bulkhead', name: 'slots', limit: 7 })
+  const provenance = { limit: 'option', queue: 'option', queueTimeout: 'default', perKey: 'default', lease: 'default' }
   assert.deepEqual(report(), {
-    config: { limit: 7, queue: 3 },
+    config: { limit: 7, queue: 3, perKey: false, leaseMs: null },
+    provenance,
     inUse: 0,
     waiting: 0,
+    waitingByPriority: { low: 0, normal: 0, high: 0, critical: 0 },
+    peakWaiting: 0,
+    keys: 0,
     admitted: 0,
     refused: 0,
     left: 0,
+    expired: 0,
+    wait: { count: 0, meanMs: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 },
   })
 })
 

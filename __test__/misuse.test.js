@@ -8,7 +8,8 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { test } = require('node:test')
 const { promisify } = require('node:util')
-const { spillway, Refusal } = require('../index.js')
+const { chaos } = require('../adapters/testing.js')
+const { retry, spillway, timeout, Refusal } = require('../index.js')
 
 const ROOT = path.join(__dirname, '..')
 const read = (...names) => fs.readFileSync(path.join(ROOT, ...names), 'utf8')
@@ -84,7 +85,7 @@ test('every section says what happened, shows a message and says what to do', ()
 
 test('the page links to files that are there', () => {
   for (const [, target] of PAGE.matchAll(/\]\(([^)]+)\)/g))
-    assert.ok(fs.existsSync(path.join(ROOT, 'docs', target)), target)
+    assert.ok(fs.existsSync(path.join(ROOT, 'docs', target.split('#')[0])), target)
 })
 
 test('every example is what is really thrown, with its code and the option in question', async (t) => {
@@ -100,6 +101,8 @@ test('every example is what is really thrown, with its code and the option in qu
   t.after(() => full.close())
   const crowded = full.limiter('chat', { limit: 30, window: '5m', maxKeys: 1 })
   const crowd = Array.from({ length: 10_000 }, (_, index) => `stranger-${index}`)
+  const storm = chaos({ seed: 7, schedule: [{ for: { calls: 12 } }, { failure: 1 }] })
+  for (let call = 0; call < 12; call++) await storm.wrap(() => {})()
   const thrown = [
     ['E_OPTION', () => sp.limiter('chat', { limit: 30, windwo: '5m' }), 'windwo'],
     ['E_OPTION', () => sp.limiter('chat', { limit: 0, window: '5m' }), 'limit'],
@@ -116,6 +119,7 @@ test('every example is what is really thrown, with its code and the option in qu
     ['E_FUNCTION', () => payments.run(Promise.resolve())],
     ['E_PERMIT', () => payments.exit({ generation: 0 }, 'ok')],
     ['E_OUTCOME', () => payments.exit(payments.enter(), 'failed')],
+    ['E_CHAOS', storm.wrap(assert.fail)],
     ['E_VALUE_ENCODE', () => products.set('7', { tags: new Set(['new']) })],
     ['E_VALUE_TOO_LARGE', () => products.set('7', 'x'.repeat(70_000))],
     ['E_RUNTIME', () => require('../elsewhere.js').limiter('chat', { limit: 30, window: '5m' })],
@@ -146,6 +150,12 @@ test('every refusal that is shown reads so, and its status is the one the page n
     t.mock.timers.tick(30_000)
     return value
   }
+  const hang = () => {
+    const end = sp.policy('calendar', timeout('5s')).run(() => new Promise(() => {}))
+    t.mock.timers.tick(5000)
+    return end
+  }
+  const poor = sp.policy('chat', retry({ budget: { ratio: 0, floor: 0 } }))
   const refuse = (code) => () => {
     throw new Refusal({ code, primitive: 'chat' })
   }
@@ -153,16 +163,41 @@ test('every refusal that is shown reads so, and its status is the one the page n
     ['E_LIMITED', () => Promise.reject(Refusal.of(chat.consume('a')))],
     ['E_OPEN', () => payments.run(() => {})],
     ['E_FULL', () => reports.run(() => {})],
+    ['E_TIMEOUT', hang],
     ['E_TIMEOUT', load],
-    ...['E_RETRY_BUDGET', 'E_SHED', 'E_SATURATED', 'E_STORE_UNAVAILABLE'].map((code) => [code, refuse(code)]),
+    ['E_RETRY_BUDGET', () => poor.run(() => Promise.reject(new Error('down')))],
+    ...['E_SHED', 'E_SATURATED', 'E_STORE_UNAVAILABLE'].map((code) => [code, refuse(code)]),
   ]
+  /** @type {Map<string, string[]>} */
+  const lines = new Map()
   for (const [code, call] of thrown) {
     const { error, line } = await thrownBy(call)
     assert.ok(error instanceof Refusal)
     assert.equal(error.code, code)
-    assert.deepEqual(examplesOf(code), [line])
+    lines.set(code, [...(lines.get(code) ?? []), line])
+    assert.deepEqual(examplesOf(code).slice(0, lines.get(code).length), lines.get(code))
     assert.match(sections.get(code), new RegExp(`: ${error.status}[.,]`), `${code} is not said to be ${error.status}`)
   }
+  for (const [code, shown] of lines) assert.equal(examplesOf(code).length, shown.length, code)
+})
+
+test('every warning there is has a section, and those that are shown read so', async () => {
+  const files = [...filesIn('lib'), ...filesIn('adapters')]
+  const codes = files.flatMap((file) => [...read(file).matchAll(/code: '(SPILLWAY_\w+)'/g)].map(([, code]) => code))
+  assert.ok(codes.length >= 3, String(codes))
+  for (const code of codes) assert.ok(PAGE.includes(`\n## ${code}\n`), code)
+  const script = `
+    const { spillway, timeout } = require('./index.js')
+    const sp = spillway({ isolated: true, env: { SPILLWAY_LIMITER_CHAT_LIMT: '60' } })
+    sp.policy('stripe', timeout('5s'), timeout('10s'))
+    sp.limiter('chat', { limit: 30, window: '5m' })
+  `
+  const { stderr } = await promisify(execFile)(process.execPath, ['-e', script], { cwd: ROOT })
+  const told = [...stderr.matchAll(/^\(node:\d+\) (.*)$/gm)].map(([, warning]) => `(node:4711) ${warning}`)
+  assert.deepEqual(
+    told,
+    [...PAGE.matchAll(/^\(node:4711\) .*$/gm)].map(([line]) => line),
+  )
 })
 
 /** What a script finds out in a process whose native binary is not what it should be. */

@@ -366,7 +366,7 @@ test('a snapshot shows what was configured', (t) => {
     probes: 2,
     probeTimeout: 900,
   })
-  sp.bulkhead('h', { limit: 5, queue: 6 })
+  sp.bulkhead('h', { limit: 5, queue: 6, perKey: true, lease: '2s' })
   sp.cache('c', { ttl: '1m', jitter: 0.3, maxBytes: '1mb', maxValueBytes: '64kb' })
   const { limiters, breakers, bulkheads, caches } = sp.snapshot()
   assert.deepEqual(limiters.l.limits, [
@@ -403,7 +403,7 @@ test('a snapshot shows what was configured', (t) => {
     probeTimeoutMs: 900,
     maxKeys: null,
   })
-  assert.deepEqual(bulkheads.h.config, { limit: 5, queue: 6 })
+  assert.deepEqual(bulkheads.h.config, { limit: 5, queue: 6, perKey: true, leaseMs: 2000 })
   assert.deepEqual(caches.c.config, { ttlMs: 60_000, jitter: 0.3, maxBytes: 1_048_576, maxValueBytes: 65_536 })
 })
 
@@ -423,7 +423,7 @@ test('the defaults are those index.d.ts names', (t) => {
     maxKeys: 1_000_000,
     shadow: false,
   })
-  assert.deepEqual(bulkheads.a.config, { limit: 5, queue: 0 })
+  assert.deepEqual(bulkheads.a.config, { limit: 5, queue: 0, perKey: false, leaseMs: null })
   const mb = 1024 * 1024
   assert.deepEqual(caches.a.config, { ttlMs: 300_000, jitter: 0.1, maxBytes: 64 * mb, maxValueBytes: mb })
   assert.equal(caches.small.config.maxValueBytes, 8192)
@@ -590,7 +590,7 @@ const RULES = [
   ['breaker', 'probes', {}, 'E_OPTION', ranged('1', '65,535'), MISTYPED, [0, 65_536, ...FRACTIONS]],
   ['breaker', 'probeTimeout', {}, 'E_DURATION', DURATION, ['soon', null]],
   ['breaker', 'probeTimeout', {}, 'E_DURATION', '1 ms to 86,400,000 ms', [], [0, '25h']],
-  ['breaker', 'perKey', {}, 'E_OPTION', 'must be true or false', [1, 'yes', null]],
+  ['breaker', 'perKey', {}, 'E_OPTION', 'must be true or false', ['true', 1, null]],
   ['breaker', 'maxKeys', { perKey: true }, 'E_OPTION', ranged('1', '1,000,000'), MISTYPED, [0, 1e6 + 1, ...FRACTIONS]],
   ['breaker', 'maxKeys', {}, 'E_OPTION', 'is for one with `perKey`', [5]],
   ['breaker', 'classify', {}, 'E_OPTION', 'must be a function', ['ok', null, {}, 7]],
@@ -599,6 +599,9 @@ const RULES = [
   ['bulkhead', 'queue', { limit: 1 }, 'E_OPTION', ranged('0', '1,000,000'), MISTYPED, [-1, 1e6 + 1, ...FRACTIONS]],
   ['bulkhead', 'queueTimeout', { limit: 1 }, 'E_DURATION', DURATION, ['soon', null]],
   ['bulkhead', 'queueTimeout', { limit: 1 }, 'E_DURATION', '1 ms to 86,400,000 ms', [], [0, '25h']],
+  ['bulkhead', 'perKey', { limit: 1 }, 'E_OPTION', 'must be true or false', ['true', 1, null]],
+  ['bulkhead', 'lease', { limit: 1 }, 'E_DURATION', DURATION, ['soon', null]],
+  ['bulkhead', 'lease', { limit: 1 }, 'E_DURATION', '1 ms to 86,400,000 ms', [], [0, '25h']],
   ['cache', 'ttl', {}, 'E_DURATION', DURATION, ['soon', null]],
   ['cache', 'ttl', {}, 'E_DURATION', '1 ms to 315,360,000,000 ms', [], [0, '3651d']],
   ['cache', 'jitter', {}, 'E_OPTION', 'from 0 to 1', ['0', null, true], [-0.1, 1.1, NaN]],
@@ -681,8 +684,9 @@ test('an option there is not is told with those there are', (t) => {
   const sp = opened(t)
   const all = {
     limiter: 'there are limit, window, burst, algorithm, maxKeys, shadow and env',
-    breaker: 'there are window, failureRate, minCalls, consecutive, slow, open, probes, probeTimeout and classify',
-    bulkhead: 'there are limit, queue and queueTimeout',
+    breaker:
+      'there are window, failureRate, minCalls, consecutive, slow, open, probes, probeTimeout, perKey, maxKeys, classify, onTransition and env',
+    bulkhead: 'there are limit, queue, queueTimeout, perKey, lease and env',
     cache: 'there are ttl, jitter, maxBytes, maxValueBytes, loadTimeout and codec',
     spillway: 'there are prefix, env, onMismatch, isolated, clock and redis',
   }
@@ -704,7 +708,10 @@ test('options that are no object are told', (t) => {
       'the options of a limiter must be an object with limit, window, burst, algorithm, maxKeys, shadow and env',
     ],
     ['breaker', 'the options of a breaker must be an object with window, '],
-    ['bulkhead', 'the options of a bulkhead must be an object with limit, queue and queueTimeout; got '],
+    [
+      'bulkhead',
+      'the options of a bulkhead must be an object with limit, queue, queueTimeout, perKey, lease and env; got ',
+    ],
     ['cache', 'the options of a cache must be an object with ttl, '],
     ['spillway', 'the options of spillway() must be an object with prefix, '],
   ]) {
@@ -760,6 +767,8 @@ test('a polluted prototype is no option', (t) => {
     name: 'evil',
     env: { limit: 'EVIL' },
     queue: 9,
+    perKey: true,
+    lease: 5,
     ttl: 1,
     prefix: 'evil',
     redis: 'redis://evil',
@@ -798,7 +807,7 @@ test('a polluted prototype is no option', (t) => {
     shadow: false,
   })
   assert.deepEqual([breakers[name].config.consecutive, breakers[name].config.slow], [null, null])
-  assert.deepEqual(bulkheads[name].config, { limit: 2, queue: 0 })
+  assert.deepEqual(bulkheads[name].config, { limit: 2, queue: 0, perKey: false, leaseMs: null })
   assert.deepEqual([caches[name].config.ttlMs, caches[name].config.jitter], [300_000, 0.1])
 })
 

@@ -1,8 +1,8 @@
-// Owns the same routes behind Spillway: a limiter before the chat, and cache → breaker → bulkhead before the search.
+// Owns the same routes behind Spillway: a limiter before the chat, and a cache and a policy (breaker, bulkhead, timeout) before the search.
 // Never more than a user of the package would write.
 'use strict'
 
-const { spillway } = require('spillway')
+const { spillway, timeout } = require('spillway')
 const { limit, refusals } = require('spillway/express')
 
 /**
@@ -14,13 +14,14 @@ function routes(app, backend, { with: { timeoutMs, openMs, maxOpenMs } }) {
   const sp = spillway()
   const chat = sp.limiter('chat', { limit: 30, window: '5m' })
   const found = sp.cache('search', { ttl: '5m' })
-  const upstream = sp.breaker('upstream', {
+  const breaker = sp.breaker('upstream', {
     failureRate: 0.5,
     consecutive: 10,
     // In production '5s' or '30s'; here the whole outage is over by then.
     open: { for: openMs, max: maxOpenMs },
   })
   const calls = sp.bulkhead('upstream', { limit: 32, queue: 32, queueTimeout: '250ms' })
+  const upstream = sp.policy('upstream', breaker, calls, timeout(timeoutMs))
 
   app.post('/api/chat', limit(chat, { key: (req) => req.get('x-tenant') ?? 'anonymous' }), async (_req, res) => {
     res.json(await backend.chat(AbortSignal.timeout(timeoutMs)))
@@ -28,8 +29,7 @@ function routes(app, backend, { with: { timeoutMs, openMs, maxOpenMs } }) {
 
   app.get('/api/search', async (req, res) => {
     const query = String(req.query.q)
-    const search = () => backend.search(query, AbortSignal.timeout(timeoutMs))
-    res.json(await found.getOrSet(query, () => upstream.run(() => calls.run(search))))
+    res.json(await found.getOrSet(query, () => upstream.run(({ signal }) => backend.search(query, signal))))
   })
 
   app.use(refusals())

@@ -11,6 +11,7 @@ const { misuse, shown } = require('./misuse.js')
 const { details, movers, slots, TROUBLE, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
 const { outcomeOfError, outcomeOfValue } = require('./outcome.js')
+const { Refused } = require('./refused.js')
 const { Refusal, refusalInfo } = require('./refusals.js')
 const { savedBreaker, VERSION } = require('./saved-breaker.js')
 const { recent } = require('./turn.js')
@@ -20,6 +21,9 @@ const { recent } = require('./turn.js')
 /** @typedef {import('../index').BreakerCall} BreakerCall */
 /** @typedef {import('../index').BreakerOptions} BreakerOptions */
 /** @typedef {import('../index').Outcome} Outcome */
+/** @typedef {{ generation: number, place: number, began: number }} Pass */
+/** @typedef {{ ok: true, value: unknown } | { ok: false, error: unknown }} Settled */
+/** @typedef {{ aborted: boolean, reason: unknown }} Signal */
 
 /** @type {readonly import('../index').BreakerState[]} */
 const STATES = ['closed', 'open', 'half-open', 'isolated']
@@ -32,6 +36,9 @@ const NO_PLACE = -1
 
 // As it is for everybody: a promise may have a method of its own.
 const { then } = Promise.prototype
+
+/** What `passIn` answers where no permit is free. */
+const NO_PERMIT = -2
 
 /** What the last entry left, besides the generation. */
 let wait = NaN
@@ -128,6 +135,7 @@ class Breaker {
     this.#slowOverMs = shape.slowOverMs
     this.#onSystemClock = place.recent === recent
     this.name = place.name
+    this.perKey = this.#perKey
     movers.set(id, (from, to, key) => this.#moved(from, to, key))
   }
 
@@ -150,6 +158,80 @@ class Breaker {
     breaker.#slot = -1
     breaker.#counter = -1
     movers.delete(breaker.#id)
+  }
+
+  /**
+   * Lets a call through a policy in, or refuses it.
+   * @param {Breaker} breaker
+   * @param {string | undefined} key
+   * @returns {Pass | InstanceType<typeof Refused>}
+   */
+  static letIn(breaker, key) {
+    return breaker.#passed(breaker.#enter(key), key)
+  }
+
+  /**
+   * How that call counts, now that it has ended.
+   * @param {Breaker} breaker
+   * @param {Pass} pass
+   * @param {Settled} settled
+   * @param {Signal | undefined} signal what the call was to be aborted by
+   */
+  static letOut(breaker, { generation, place, began }, settled, signal) {
+    const outcome = breaker.#outcomeOf(settled, signal, generation, place)
+    breaker.#leave(generation, place, outcome, breaker.#took(began))
+  }
+
+  /**
+   * The generation while everybody may enter without asking, else -1.
+   * @param {Breaker} breaker
+   */
+  static freely(breaker) {
+    return slots[breaker.#slot] - 1
+  }
+
+  /**
+   * Lets a call through a policy in together with a permit of a bulkhead, or refuses it.
+   * @param {Breaker} breaker without keys
+   * @param {number} bulkheadId
+   * @returns {Pass | InstanceType<typeof Refused> | undefined} nothing where no permit is free
+   */
+  static letInto(breaker, bulkheadId) {
+    const generation = breaker.#native.passIn(breaker.#id, bulkheadId)
+    if (generation === NO_PERMIT) return undefined
+    return breaker.#passed(breaker.#entered(generation, undefined), undefined)
+  }
+
+  /**
+   * How that call counts, and the permit comes back.
+   * @param {Breaker} breaker
+   * @param {Pass} pass
+   * @param {Settled} settled
+   * @param {Signal | undefined} signal
+   * @param {number} bulkheadId
+   * @param {() => void} release the permit alone
+   */
+  static letOutOf(breaker, { generation, place, began }, settled, signal, bulkheadId, release) {
+    let outcome
+    try {
+      outcome = breaker.#outcomeOf(settled, signal, generation, place)
+    } catch (error) {
+      release()
+      throw error
+    }
+    const tookMs = breaker.#took(began)
+    if (breaker.#counts(generation, outcome, tookMs)) return release()
+    if (breaker.#native.passOut(breaker.#id, generation, outcome, tookMs, bulkheadId)) collect()
+  }
+
+  /**
+   * @param {number} generation
+   * @param {string | undefined} key
+   * @returns {Pass | InstanceType<typeof Refused>}
+   */
+  #passed(generation, key) {
+    if (generation >= 0) return { generation, place, began: this.#slowOverMs === undefined ? 0 : this.#begin() }
+    return new Refused('E_OPEN', this.name, { retryAfterMs: this.#refused({ key }) })
   }
 
   get state() {
@@ -414,16 +496,25 @@ class Breaker {
    * @param {number} tookMs
    */
   #leave(generation, place, outcome, tookMs) {
-    const slow = this.#slowOverMs !== undefined && tookMs > this.#slowOverMs
-    if (outcome === OK && !slow && slots[this.#slot] === generation + 1 && this.#mayCount()) {
-      slots[this.#counter]++
-      return
-    }
+    if (this.#counts(generation, outcome, tookMs)) return
     const mail =
       place === NO_PLACE
         ? this.#native.breakerExit(this.#id, generation, outcome, tookMs)
         : this.#native.breakerExitKey(this.#id, generation, outcome, tookMs, place)
     if (mail) collect()
+  }
+
+  /**
+   * Whether the call went well and is counted, without a crossing.
+   * @param {number} generation
+   * @param {number} outcome
+   * @param {number} tookMs
+   */
+  #counts(generation, outcome, tookMs) {
+    const slow = this.#slowOverMs !== undefined && tookMs > this.#slowOverMs
+    if (outcome !== OK || slow || slots[this.#slot] !== generation + 1 || !this.#mayCount()) return false
+    slots[this.#counter]++
+    return true
   }
 
   /** Whether a call that went well may be counted here: native code knows of which moment. */
@@ -438,7 +529,7 @@ class Breaker {
 
   /**
    * @param {{ ok: true, value: unknown } | { ok: false, error: unknown }} settled
-   * @param {AbortSignal | undefined} signal
+   * @param {{ aborted: boolean, reason: unknown } | undefined} signal
    * @param {number} generation
    * @param {number} place
    */

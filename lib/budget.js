@@ -17,6 +17,7 @@ class Budget {
     this.#id = id
   }
 
+  /** A call, which pays its share. */
   deposit() {
     this.#calls++
   }
@@ -29,4 +30,20 @@ class Budget {
   }
 }
 
-module.exports = { Budget }
+/** The same budget for who asks for attempts of calls that another has counted. */
+class SharedBudget {
+  #budget
+
+  /** @param {Budget} budget */
+  constructor(budget) {
+    this.#budget = budget
+  }
+
+  deposit() {}
+
+  take() {
+    return this.#budget.take()
+  }
+}
+
+module.exports = { Budget, SharedBudget }

@@ -8,19 +8,22 @@ const { details, TROUBLE, troubleOf } = require('./native.js')
 
 /** @typedef {{ kind: string, name: string }} Named */
 
-/** @param {unknown} cost */
+/**
+ * @param {unknown} cost
+ * @returns {cost is number}
+ */
 function isCost(cost) {
   return typeof cost === 'number' && cost >>> 0 === cost
 }
 
 /**
- * @param {Named} limiter
+ * @param {Named} called
  * @param {unknown} cost
  */
-function costTrouble({ name }, cost) {
+function costTrouble({ kind, name }, cost) {
   const rule = 'must be a whole number from 0 to 4,294,967,295'
   const Base = typeof cost === 'number' ? RangeError : TypeError
-  return misuse('E_COST', `the cost of a call to the limiter "${name}" ${rule}; got ${shown(cost)}`, { Base })
+  return misuse('E_COST', `the cost of a call to the ${kind} "${name}" ${rule}; got ${shown(cost)}`, { Base })
 }
 
 /**

@@ -16,6 +16,19 @@ const heap = []
 /** @type {Timer | null} */
 let armed = null
 
+/**
+ * Where timers are set: in no asynchronous context of anybody's, since one timer is for all calls, and would keep the context of
+ * whoever came first.
+ */
+const nobody = (() => {
+  try {
+    const { AsyncResource } = require('node:async_hooks')
+    return new AsyncResource('spillway')
+  } catch {
+    return undefined
+  }
+})()
+
 /** setTimeout as it was when this was loaded: any other is a fake. */
 const { setTimeout: real } = globalThis
 let current = real
@@ -65,7 +78,8 @@ function arm(time) {
   const { setTimeout, clearTimeout } = globalThis
   /** @type {Timer} */
   const timer = { handle: undefined, at: heap[0].at, setTimeout, clearTimeout }
-  timer.handle = setTimeout(fire, Math.max(1, Math.ceil(timer.at - time)), timer)
+  const set = () => setTimeout(fire, Math.max(1, Math.ceil(timer.at - time)), timer)
+  timer.handle = nobody === undefined ? set() : nobody.runInAsyncScope(set)
   armed = timer
 }
 

@@ -4,29 +4,73 @@
 
 const { Breaker } = require('./breaker.js')
 const { Bulkhead } = require('./bulkhead.js')
+const { PRIORITIES } = require('./level.js')
 const { Limiter } = require('./limiter.js')
-const { outcomeOfError, outcomeOfValue } = require('./outcome.js')
+const { passage } = require('./passage.js')
 const { Refusal } = require('./refusals.js')
 const { Refused, shownError } = require('./refused.js')
 const { Scope } = require('./scope.js')
 const { Shed } = require('./shed.js')
 const { STRATEGY } = require('./strategy.js')
 
+/** @typedef {InstanceType<typeof Scope>} Call */
 /** @typedef {import('./strategy.js').Layer} Layer */
 /** @typedef {import('./strategy.js').Site} Site */
+
+const PRIMITIVES = [Limiter, Breaker, Bulkhead, Shed]
+const NORMAL = PRIORITIES.indexOf('normal')
+
+/**
+ * The layers of some strategies at a site, outermost first. A breaker and a bulkhead next to each other are one.
+ * @param {readonly any[]} strategies
+ * @param {(strategy: any) => Layer} layerOf
+ * @returns {Layer[]}
+ */
+function layersOf(strategies, layerOf) {
+  /** @type {Layer[]} */
+  const layers = []
+  for (let index = 0; index < strategies.length; index++) {
+    const layer = layerOf(strategies[index])
+    const together = passageOf(strategies[index], strategies[index + 1])
+    if (together === undefined) {
+      layers.push(layer)
+      continue
+    }
+    const inner = layerOf(strategies[++index])
+    layers.push(together((scope, next) => layer(scope, (scope) => inner(scope, next))))
+  }
+  return layers
+}
+
+/**
+ * @param {unknown} one
+ * @param {unknown} other
+ * @returns {((theLongWay: Layer) => Layer) | undefined}
+ */
+function passageOf(one, other) {
+  const [breaker, bulkhead] = one instanceof Breaker ? [one, other] : [other, one]
+  if (!(breaker instanceof Breaker) || !(bulkhead instanceof Bulkhead) || breaker.perKey) return undefined
+  const id = Bulkhead.countedId(bulkhead)
+  return id === undefined ? undefined : (theLongWay) => passage(breaker, bulkhead, id, theLongWay)
+}
+
+/** @param {any} given */
+function isStrategy(given) {
+  return PRIMITIVES.some((Primitive) => given instanceof Primitive) || typeof given?.[STRATEGY] === 'function'
+}
 
 /**
  * The layer of a strategy at a site.
  * @param {any} strategy
  * @param {Site} site
- * @returns {Layer | undefined} nothing for what is no strategy
+ * @returns {Layer}
  */
 function layerOf(strategy, site) {
   if (strategy instanceof Limiter) return (scope, next) => metered(strategy, scope, next)
   if (strategy instanceof Breaker) return (scope, next) => broken(strategy, scope, next)
   if (strategy instanceof Bulkhead) return (scope, next) => confined(strategy, scope, next)
   if (strategy instanceof Shed) return (scope, next) => shedding(strategy, scope, next)
-  return typeof strategy?.[STRATEGY] === 'function' ? strategy[STRATEGY](site) : undefined
+  return strategy[STRATEGY](site)
 }
 
 /** @type {(limiter: InstanceType<typeof Limiter>, ...call: Parameters<Layer>) => Promise<unknown>} */
@@ -57,28 +101,86 @@ function shedding(shed, scope, next) {
 }
 
 /** @type {(breaker: InstanceType<typeof Breaker>, ...call: Parameters<Layer>) => Promise<unknown>} */
-async function broken(breaker, scope, next) {
-  const permit = breaker.enter()
-  if (permit === null) throw new Refused('E_OPEN', breaker.name)
+function broken(breaker, scope, next) {
+  let pass
   try {
-    const value = await next(scope)
-    breaker.exit(permit, outcomeOfValue(value))
-    return value
+    pass = Breaker.letIn(breaker, breaker.perKey ? Scope.request(scope).key : undefined)
   } catch (error) {
-    breaker.exit(permit, outcomeOfError(shownError(error), asSignal(Scope.abortedBy(scope))))
-    throw error
+    return Promise.reject(error)
   }
+  if (pass instanceof Refused) return Promise.reject(pass)
+  return next(scope).then(
+    (value) => {
+      Breaker.letOut(breaker, pass, { ok: true, value }, undefined)
+      return value
+    },
+    (error) => {
+      Breaker.letOut(breaker, pass, { ok: false, error: shownError(error) }, asSignal(Scope.abortedBy(scope)))
+      throw error
+    },
+  )
 }
 
 /** @type {(bulkhead: InstanceType<typeof Bulkhead>, ...call: Parameters<Layer>) => Promise<unknown>} */
-async function confined(bulkhead, outer, next) {
-  const permit = await bulkhead.acquire({})
+function confined(bulkhead, outer, next) {
+  const aborted = Scope.abortedBy(outer)
+  if (aborted !== undefined) return Promise.reject(aborted.reason)
+  // A part of the call by itself, so that the permit can be held for as long as anything in it runs.
   const scope = Scope.within(outer)
+  const { key = '', priority } = Scope.request(outer)
+  const asking = new Asking(scope, bulkhead.perKey ? key : '', priority)
+  let turn
   try {
-    return await next(scope)
-  } finally {
-    if (Scope.isQuiet(scope, () => permit.release())) permit.release()
+    turn = Bulkhead.turn(bulkhead, asking)
+  } catch (error) {
+    return Promise.reject(error)
   }
+  const inside = Bulkhead.within(bulkhead, next, asking.key)
+  return turn instanceof Promise
+    ? turn.then((turn) => permitted(bulkhead, turn, scope, inside))
+    : permitted(bulkhead, turn, scope, inside)
+}
+
+/** What a bulkhead is asked with. The signal is read, and so made, only by who has to wait. */
+class Asking {
+  #scope
+
+  /**
+   * @param {Call} scope
+   * @param {string} key
+   * @param {import('../index').Priority | undefined} priority
+   */
+  constructor(scope, key, priority) {
+    this.#scope = scope
+    this.key = key
+    this.rank = priority === undefined ? NORMAL : PRIORITIES.indexOf(priority)
+  }
+
+  get signal() {
+    return this.#scope.signal
+  }
+}
+
+/** @type {(bulkhead: InstanceType<typeof Bulkhead>, turn: import('./bulkhead.js').Turn, ...call: Parameters<Layer>) => Promise<unknown>} */
+function permitted(bulkhead, turn, scope, next) {
+  if (typeof turn !== 'symbol' && 'refusal' in turn) {
+    const { code, primitive, retryAfterMs } = turn.refusal
+    return Promise.reject(new Refused(code, primitive, { retryAfterMs, message: turn.message }))
+  }
+  const leave = () => {
+    Scope.end(scope)
+    Bulkhead.over(bulkhead, turn)
+  }
+  return next(scope).then(
+    (value) => {
+      if (Scope.isQuiet(scope, leave)) leave()
+      return value
+    },
+    (error) => {
+      if (Scope.isQuiet(scope, leave)) leave()
+      throw error
+    },
+  )
 }
 
 /** @param {{ reason: unknown } | undefined} aborted */
@@ -86,4 +188,4 @@ function asSignal(aborted) {
   return aborted && { aborted: true, reason: aborted.reason }
 }
 
-module.exports = { layerOf }
+module.exports = { isStrategy, layerOf, layersOf }

@@ -3,9 +3,10 @@
 'use strict'
 
 const deadlines = require('./deadlines.js')
+const { onceRead } = require('./late.js')
 const { Latency } = require('./latency.js')
 const { Options } = require('./options.js')
-const { budgetOf } = require('./retry.js')
+const { budgetOf, isForOnce } = require('./retry.js')
 const { Scope } = require('./scope.js')
 const { STRATEGY } = require('./strategy.js')
 const { discard, verdictOf } = require('./verdict.js')
@@ -13,6 +14,7 @@ const { discard, verdictOf } = require('./verdict.js')
 /** @typedef {InstanceType<typeof Scope>} Call */
 /** @typedef {import('./strategy.js').Next} Next */
 /** @typedef {import('./strategy.js').Site} Site */
+/** @typedef {{ scope: Call, began: number, done: boolean }} Runner an attempt of a race */
 
 const OPTIONS = ['after', 'max', 'budget']
 
@@ -40,6 +42,8 @@ class Hedge {
     const budget = this.budget === null ? null : site.budget()
     const usual = new Usual(this.afterMs)
     return (/** @type {Call} */ scope, /** @type {Next} */ next) => {
+      budget?.deposit()
+      if (isForOnce(scope)) return next(scope)
       const afterMs = usual.afterMs()
       // So soon that the first attempts are still the measure.
       if (afterMs === undefined) return usual.measured(site, () => next(scope))
@@ -89,7 +93,7 @@ class Usual {
 class Race {
   #terms
   #settled = false
-  /** @type {{ scope: Call, done: boolean }[]} */
+  /** @type {Runner[]} */
   #runners = []
   /** @type {{ ok: boolean, end: unknown } | undefined} what to answer when nobody does better */
   #worst
@@ -116,7 +120,16 @@ class Race {
   }
 
   #startClock() {
-    this.#deadline = deadlines.schedule(this.#terms.afterMs, () => this.#another())
+    const { scope, afterMs } = this.#terms
+    // By way of a promise, so that the next attempt runs in the asynchronous context of the call, not in that of the timer.
+    const due = new Promise((resolve) => {
+      const open = () => resolve(undefined)
+      this.#deadline = deadlines.schedule(afterMs, (lateMs) => onceRead(lateMs, open))
+    })
+    due.then(() => {
+      if (this.#settled || isForOnce(scope)) return
+      if (Scope.abortedBy(scope) === undefined && scope.remainingMs > 0) this.#another()
+    })
   }
 
   #stopClock() {
@@ -136,22 +149,19 @@ class Race {
   }
 
   #run() {
-    const { site, usual, scope, next } = this.#terms
+    const { site, scope, next } = this.#terms
     const number = this.#runners.length
-    const runner = { scope: Scope.within(scope, number === 0 ? scope.attempt : number), done: false }
+    const inner = Scope.within(scope, number === 0 ? scope.attempt : number)
+    const runner = { scope: inner, began: site.now(), done: false }
     this.#runners.push(runner)
-    const began = site.now()
-    next(runner.scope).then(
-      (value) => {
-        if (number === 0) usual.record(site.now() - began)
-        this.#arrive(runner, true, value)
-      },
+    next(inner).then(
+      (value) => this.#arrive(runner, true, value),
       (error) => this.#arrive(runner, false, error),
     )
   }
 
   /**
-   * @param {{ scope: Call, done: boolean }} runner
+   * @param {Runner} runner
    * @param {boolean} ok
    * @param {unknown} end
    */
@@ -163,6 +173,7 @@ class Race {
       Scope.catchUp(runner.scope)
       return
     }
+    if (ok && runner === this.#runners[0]) this.#measure(runner)
     const fails = !ok || verdictOf(end)?.outcome === 'fail' || verdictOf(end)?.retry === true
     if (!fails) return this.#answer(ok, end)
     // Another may still do better. If none runs, this was an answer before a hedge was due: whether to try again is not asked here.
@@ -171,14 +182,23 @@ class Race {
     if (this.#runners.every((each) => each.done)) this.#answer(this.#worst.ok, this.#worst.end)
   }
 
+  /** @param {Runner} runner */
+  #measure({ began }) {
+    const { site, usual } = this.#terms
+    usual.record(site.now() - began)
+  }
+
   /**
    * @param {boolean} ok
    * @param {unknown} end
    */
   #answer(ok, end) {
     const { resolve, reject } = this.#terms
+    const [first] = this.#runners
     this.#settled = true
     this.#stopClock()
+    // So far, at least: without the attempts that were overtaken the usual time would seem ever shorter.
+    if (!first.done) this.#measure(first)
     this.#forget?.()
     if (this.#worst !== undefined && this.#worst.ok && this.#worst.end !== end) discard(this.#worst.end)
     for (const runner of this.#runners) {

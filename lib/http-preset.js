@@ -8,6 +8,8 @@ const { timeout } = require('./timeout.js')
 
 /** @typedef {InstanceType<typeof import('./spillway.js').Spillway>} Spillway */
 
+const TOTAL_MS = 30_000
+const ATTEMPT_MS = 10_000
 const OPTIONS = ['limiter', 'timeout', 'retry', 'breaker', 'bulkhead', 'attemptTimeout']
 
 class HttpPreset {
@@ -19,8 +21,7 @@ class HttpPreset {
   constructor(given) {
     this.#options = new Options('presets.http()', given, OPTIONS)
     // What is wrong is told where it is written, not where a policy is made.
-    this.#timeout('timeout', '30s')
-    this.#timeout('attemptTimeout', '10s')
+    this.#timeouts()
     this.#retry()
     Object.freeze(this)
   }
@@ -32,13 +33,14 @@ class HttpPreset {
    */
   strategies(spillway, name) {
     const breaker = this.#options.get('breaker') ?? {}
+    const [total, each] = this.#timeouts()
     return [
       this.#primitive('limiter', (options) => spillway.limiter(name, options)),
-      this.#timeout('timeout', '30s'),
+      total,
       this.#retry(),
       breaker === false ? [] : isOpen(breaker, 'breaker') ? breaker : spillway.breaker(name, breaker),
       this.#primitive('bulkhead', (options) => spillway.bulkhead(name, options)),
-      this.#timeout('attemptTimeout', '10s'),
+      each,
     ].flat()
   }
 
@@ -52,13 +54,20 @@ class HttpPreset {
     return isOpen(given, kind) ? given : open(given)
   }
 
+  /** Of the whole call and of each attempt, which by default has one where it is the shorter. */
+  #timeouts() {
+    const total = this.#milliseconds('timeout', TOTAL_MS)
+    const own = this.#options.get('attemptTimeout') !== undefined
+    const each = own || total > ATTEMPT_MS ? this.#milliseconds('attemptTimeout', ATTEMPT_MS) : Infinity
+    return [total, each].map((milliseconds) => (milliseconds === Infinity ? [] : timeout(milliseconds)))
+  }
+
   /**
    * @param {'timeout' | 'attemptTimeout'} option
-   * @param {string} fallback
+   * @param {number} fallback
    */
-  #timeout(option, fallback) {
-    const given = this.#options.get(option) ?? fallback
-    return given === false ? [] : timeout(given)
+  #milliseconds(option, fallback) {
+    return this.#options.get(option) === false ? Infinity : this.#options.duration(option, { fallback })
   }
 
   #retry() {

@@ -5,7 +5,7 @@
 /** Buckets of each power of two: a percentile is told to 12.5 %. */
 const SHARE_BITS = 3
 const SHARES = 1 << SHARE_BITS
-/** Up to 2^31 microseconds, some 35 minutes; what takes longer stands in the last one. */
+/** Up to 2^31 microseconds, some 35 minutes; what takes longer stands in the last one, which ends with the longest call. */
 const BUCKETS = (31 - SHARE_BITS + 1) * SHARES
 const LONGEST = 2 ** 31 - 1
 
@@ -38,7 +38,7 @@ class Latency {
       left -= this.#counts[bucket]
       if (left <= 0 && this.#counts[bucket] > 0) return Math.min(upperEdge(bucket) / 1000, this.#max)
     }
-    return this.#count === 0 ? 0 : this.#max
+    return 0
   }
 
   /** Half of all is forgotten, so that the present counts for more than the past. */
@@ -71,6 +71,7 @@ function bucketOf(micros) {
 /** @param {number} bucket */
 function upperEdge(bucket) {
   if (bucket < SHARES) return bucket
+  if (bucket === BUCKETS - 1) return Infinity
   const power = Math.floor(bucket / SHARES) + SHARE_BITS - 1
   return 2 ** power + ((bucket % SHARES) + 1) * 2 ** (power - SHARE_BITS) - 1
 }

@@ -1,12 +1,13 @@
-// Who waits for a letter from native code. Never runs a user's code itself: a delivery settles promises.
+// Who waits for a letter from native code, or may get one for what is held. Never runs a user's code itself: a delivery settles promises.
 'use strict'
 
 const { native, details, waits, movers, deliver } = require('./native.js')
 
 /**
  * @typedef {object} Wait
- * @property {(receipt: number) => void} onYours what was waited for is held under the receipt from now on
+ * @property {(receipt: number) => void} [onYours] what was waited for is held under the receipt from now on
  * @property {(text: string) => void} [onLanded] another environment's load has landed
+ * @property {() => void} [onExpired] what was held under the receipt is not any more
  */
 
 /**

@@ -33,9 +33,13 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number) => string | undefined} breakerSave
  * @property {(id: number, key: unknown, circuit: string, elapsedMs: number) => boolean | undefined} breakerRestore
  * @property {(id: number, calls: number) => boolean | undefined} budgetTake
- * @property {(id: number) => number | undefined} bulkheadTryAcquire
- * @property {(id: number) => number | undefined} bulkheadAcquire
- * @property {(id: number) => boolean | undefined} bulkheadArrived
+ * @property {(breakerId: number, bulkheadId: number) => number | undefined} passIn
+ * @property {(breakerId: number, generation: number, outcome: number, tookMs: number, bulkheadId: number) => boolean | undefined} passOut
+ * @property {(id: number) => boolean | undefined} bulkheadEnter
+ * @property {(id: number) => boolean | undefined} bulkheadExit
+ * @property {(id: number, key: string) => number | undefined} bulkheadTryAcquire
+ * @property {(id: number, rank: number, key: string) => number | undefined} bulkheadAcquire
+ * @property {(id: number, key: string) => boolean | undefined} bulkheadExpire
  * @property {(receipt: number) => boolean} giveBack
  * @property {(receipt: number) => boolean} leave
  * @property {(id: number, key: unknown) => string | null | undefined} cacheGet
@@ -68,6 +72,11 @@ const ENVIRONMENT = Symbol.for('spillway.environment')
 
 /** The numbers of `Trouble` in src/hot.rs. */
 const TROUBLE = /** @type {const} */ ({ KEY: 1, COST: 2, DISPOSED: 3, VALUE_TOO_LARGE: 4, INTERNAL: 5, PLAN: 6 })
+
+/** What `mail()` answers with for what was held and has expired. */
+const EXPIRED = -2
+/** And for a breaker without keys that is in another state. */
+const MOVED = -3
 
 const { binary, missing } = load()
 const { details, slots, waits, movers } = environment()
@@ -127,15 +136,16 @@ function deliver(binary, { details, waits, movers }) {
   for (;;) {
     const news = binary.mail()
     if (news === -1) return
-    if (news === -2 || (typeof news === 'string' && details[3] === 1)) {
-      movers.get(details[0])?.(details[1], details[2], news === -2 ? undefined : news)
+    if (news === MOVED || (typeof news === 'string' && details[3] === 1)) {
+      movers.get(details[0])?.(details[1], details[2], news === MOVED ? undefined : news)
       continue
     }
-    const receipt = typeof news === 'number' ? news : details[0]
+    const receipt = typeof news === 'number' && news >= 0 ? news : details[0]
     const wait = waits.get(receipt)
     waits.delete(receipt)
-    if (typeof news === 'number') wait?.onYours(receipt)
-    else wait?.onLanded?.(news)
+    if (typeof news === 'string') wait?.onLanded?.(news)
+    else if (news === EXPIRED) wait?.onExpired?.()
+    else wait?.onYours?.(receipt)
   }
 }
 

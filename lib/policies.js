@@ -19,6 +19,7 @@ class Policies {
   #now
   #openBudget
   #releaseBudget
+  #closed = false
   /** @type {Map<string, { policy: InstanceType<typeof Policy>, book: InstanceType<typeof PolicyBook>, strategies: string[] }>} */
   #named = new Map()
 
@@ -51,6 +52,7 @@ class Policies {
         now: this.#now,
         openBudget: (figures) => this.#openBudget(name, figures),
         dispose: () => this.#drop(name, policy),
+        isClosed: () => this.#closed,
       },
       book,
       flat,
@@ -76,7 +78,9 @@ class Policies {
     )
   }
 
+  /** Handles of names that were opened again end, too. */
   close() {
+    this.#closed = true
     for (const { policy } of [...this.#named.values()]) policy.dispose()
   }
 }

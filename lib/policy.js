@@ -3,8 +3,10 @@
 'use strict'
 
 const { assertFunction, signalOf } = require('./call.js')
+const { SharedBudget } = require('./budget.js')
+const { costTrouble, isCost } = require('./costs.js')
 const { Events } = require('./events.js')
-const { layerOf } = require('./guards.js')
+const { isStrategy, layerOf, layersOf } = require('./guards.js')
 const { Latency } = require('./latency.js')
 const { PRIORITIES } = require('./level.js')
 const { misuse, shown } = require('./misuse.js')
@@ -39,16 +41,16 @@ class Policy {
   #site
   #book
   #chain
-  #deposit
   #needsKey
   #events
   #dispose
+  #isClosed
   #ended = false
   /** @type {'policy'} */
   kind = 'policy'
 
   /**
-   * @param {{ name: string, now: () => number, openBudget: (figures: { ratio: number, floor: number }) => InstanceType<typeof import('./budget.js').Budget>, dispose: () => void }} place
+   * @param {{ name: string, now: () => number, openBudget: (figures: { ratio: number, floor: number }) => InstanceType<typeof import('./budget.js').Budget>, dispose: () => void, isClosed: () => boolean }} place
    * @param {PolicyBook} book
    * @param {readonly any[]} strategies
    */
@@ -57,24 +59,28 @@ class Policy {
     this.name = name
     this.#book = book
     this.#dispose = place.dispose
-    this.#events = new Events('policy', EVENTS)
+    this.#isClosed = place.isClosed
+    this.#events = new Events('policy', ['ended', ...EVENTS])
     /** @type {InstanceType<typeof import('./budget.js').Budget> | undefined} */
     let budget
     this.#site = /** @type {Site} */ ({
       name,
       now: place.now,
-      budget: () => (budget ??= place.openBudget(budgetOf(name, strategies))),
+      budget: () => {
+        // The outermost hands in the deposits: those within see each of its attempts.
+        if (budget !== undefined) return new SharedBudget(budget)
+        return (budget = place.openBudget(budgetOf(name, strategies)))
+      },
       note: (event, message) => this.#note(event, message),
     })
-    const layers = strategies.map((strategy, index) => {
-      const layer = layerOf(strategy, this.#site)
-      if (layer !== undefined) return layer
+    strategies.forEach((strategy, index) => {
+      if (isStrategy(strategy)) return
       const rule = 'must be a strategy: timeout(), retry(), hedge(), fallback(), a preset, or a primitive'
       const option = `strategies[${index}]`
       throw misuse('E_OPTION', `\`${option}\` of the policy ${shown(name)} ${rule}; got ${shown(strategy)}`, { option })
     })
+    const layers = layersOf(strategies, (strategy) => layerOf(strategy, this.#site))
     this.#chain = layers.reduceRight(around, invoke)
-    this.#deposit = budget
     this.#needsKey = strategies.find(({ kind, perKey }) => kind === 'limiter' || perKey === true)
   }
 
@@ -124,7 +130,12 @@ class Policy {
     const bound = {
       /** @param {any[]} args */
       [fn.name](...args) {
-        const call = keyOf || costOf ? { key: keyOf?.(...args), cost: costOf?.(...args) } : undefined
+        let call
+        try {
+          if (keyOf || costOf) call = { key: keyOf?.(...args), cost: costOf?.(...args) }
+        } catch (error) {
+          return Promise.reject(error)
+        }
         return policy.run(() => fn.apply(this, args), call)
       },
     }[fn.name]
@@ -132,7 +143,7 @@ class Policy {
   }
 
   /**
-   * @param {PolicyEvent} event
+   * @param {PolicyEvent | 'ended'} event
    * @param {(message: any) => void} listener
    */
   on(event, listener) {
@@ -156,35 +167,43 @@ class Policy {
     let chain = this.#chain
     try {
       assertFunction(`the policy "${this.name}"`, fn)
-      if (this.#ended) throw disposed(this.name)
+      if (this.#ended || this.#isClosed()) throw disposed(this.name)
       scope = this.#scope(fn, options)
       const limit = options?.timeout
       if (limit !== undefined) chain = this.#within(limit)
     } catch (error) {
       return Promise.reject(error)
     }
-    this.#deposit?.deposit()
-    const book = this.#book
     const began = this.#site.now()
-    book.running++
-    const end = () => {
-      book.running--
-      book.latency.record(this.#site.now() - began)
-      Scope.end(scope)
-    }
+    this.#book.running++
     return chain(scope).then(
       (value) => {
-        end()
-        book.ok++
+        this.#end(scope, began, 'ok')
         return onValue === undefined ? value : onValue(value)
       },
       (error) => {
-        end()
-        if (error instanceof Refused || isRefusal(error)) book.refused++
-        else book.failed++
+        this.#end(scope, began, error instanceof Refused || isRefusal(error) ? 'refused' : 'failed', error)
         return onError(error)
       },
     )
+  }
+
+  /**
+   * @param {InstanceType<typeof Scope>} scope
+   * @param {number} began
+   * @param {'ok' | 'failed' | 'refused'} outcome
+   * @param {unknown} [error]
+   */
+  #end(scope, began, outcome, error) {
+    const ms = this.#site.now() - began
+    this.#book.running--
+    this.#book[outcome]++
+    this.#book.latency.record(ms)
+    Scope.end(scope)
+    if (!this.#events.wanted('ended')) return
+    const { key } = Scope.request(scope)
+    const end = { policy: this, key, ms, outcome }
+    this.#events.emit('ended', outcome === 'ok' ? end : { ...end, error: shownError(error) })
   }
 
   /**
@@ -202,15 +221,22 @@ class Policy {
     if (key !== undefined || this.#needsKey !== undefined) {
       if (typeof key !== 'string' || key === '') throw this.#wrongKey(key)
     }
-    const cost = /** @type {number} */ (given.get('cost') ?? 1)
+    const cost = given.get('cost') ?? 1
+    if (!isCost(cost)) throw costTrouble(this, cost)
     const priority = given.word('priority', PRIORITIES, 'normal')
     return new Scope({ fn, key, cost, priority }, undefined, signal, 0)
   }
 
-  /** @param {unknown} duration */
+  /**
+   * The way with a deadline of this one call around it: what is left of somebody else's, which may be nothing, or no deadline at all.
+   * @param {unknown} duration
+   * @returns {Next}
+   */
   #within(duration) {
+    if (duration === Infinity) return this.#chain
     const of = `a call through the policy "${this.name}"`
-    const milliseconds = new Options(of, { timeout: duration }, ['timeout']).duration('timeout', {})
+    const milliseconds = new Options(of, { timeout: duration }, ['timeout']).duration('timeout', { min: 0 })
+    if (milliseconds === 0) return () => Promise.reject(new Refused('E_TIMEOUT', this.name))
     return (/** @type {InstanceType<typeof Scope>} */ scope) =>
       timeouts.within(milliseconds, this.#site, scope, this.#chain)
   }
@@ -246,8 +272,7 @@ function around(next, layer) {
 function invoke(scope) {
   try {
     const { fn } = Scope.request(scope)
-    const answer = fn(scope)
-    return answer instanceof Promise ? answer : Promise.resolve(answer)
+    return Promise.resolve(fn(scope))
   } catch (error) {
     return Promise.reject(error)
   }

@@ -51,6 +51,7 @@ class Retry {
    * @param {Next} next
    */
   async #run(site, budget, scope, next) {
+    budget?.deposit()
     let backoff
     let attempt = 0
     let inner = scope
@@ -89,7 +90,7 @@ class Retry {
    * @param {Call} scope
    */
   #isWorth(settled, attempt, scope) {
-    if (Scope.abortedBy(scope) !== undefined) return false
+    if (Scope.abortedBy(scope) !== undefined || isForOnce(scope)) return false
     if (this.#when !== undefined) {
       const shown = settled.ok ? settled : { ok: false, error: shownError(settled.error) }
       return this.#when(shown, { attempt }) === true
@@ -127,6 +128,14 @@ function ended(settled) {
 /** @param {Settled} settled */
 function shownEnd(settled) {
   return settled.ok ? { value: settled.value } : { error: shownError(settled.error) }
+}
+
+/**
+ * Whether the function is marked as one to be called a single time, such as one that sends an order.
+ * @param {Call} scope
+ */
+function isForOnce(scope) {
+  return verdictOf(Scope.request(scope).fn)?.retry === false
 }
 
 /**
@@ -171,4 +180,4 @@ function retry(options) {
   return new Retry(options)
 }
 
-module.exports = { Retry, retry, budgetOf }
+module.exports = { Retry, retry, budgetOf, isForOnce }

@@ -30,6 +30,7 @@ class Scope {
   #listeners
   /** @type {(() => void) | undefined} */
   #unlink
+  #ended = false
   /** Functions that run on though they were answered for: of this scope and those within. */
   #leftBehind = 0
   /** @type {(() => void) | undefined} */
@@ -142,22 +143,28 @@ class Scope {
     scope.#unlink ??= scope.#link()
     return () => {
       scope.#listeners?.delete(listener)
-      if (scope.#listeners?.size === 0) Scope.end(scope)
+      if (scope.#listeners?.size === 0) scope.#forget()
     }
   }
 
   /**
-   * It is over: what is around it need not tell it anything any more.
+   * It is over: what is around it need not tell it anything any more, nor a signal that is first read from then on.
    * @param {Scope} scope
    */
   static end(scope) {
-    scope.#listeners = undefined
-    scope.#unlink?.()
-    scope.#unlink = undefined
+    scope.#ended = true
+    scope.#forget()
+  }
+
+  #forget() {
+    this.#listeners = undefined
+    this.#unlink?.()
+    this.#unlink = undefined
   }
 
   #link() {
     const source = this.#source
+    if (this.#ended) return () => {}
     if (this.#parent !== undefined) return Scope.onAbort(this.#parent, (reason) => Scope.abort(this, reason))
     if (source === undefined) return () => {}
     const onAbort = () => Scope.abort(this, source.reason)

@@ -10,6 +10,7 @@ const { Clock, onClock } = require('./clock.js')
 const { Limiter } = require('./limiter.js')
 const { limitsOf, limitsBlamed, TOGETHER } = require('./limits.js')
 const { loop, over } = require('./loop.js')
+const mailbox = require('./mailbox.js')
 const { misuse, shown } = require('./misuse.js')
 const { native: load, troubleOf } = require('./native.js')
 const { Options, nameOf } = require('./options.js')
@@ -220,6 +221,8 @@ class Spillway {
       if (handle instanceof Cache) Cache.tellHits(handle)
     }
     const primitives = JSON.parse(this.#native.snapshot(this.#registry, this.#clock && this.#now()))
+    // A permit that was found to have expired has gone to the next.
+    mailbox.collect()
     return { ...primitives, sheds: this.#sheds.report(), policies: this.#policies.report(), loop: loop() }
   }
 

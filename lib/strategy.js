@@ -16,7 +16,7 @@
  */
 /** @typedef {'retry' | 'hedge' | 'timeout' | 'fallback' | 'exhausted'} PolicyEvent */
 /** @typedef {{ ratio: number, floor: number }} BudgetFigures */
-/** @typedef {{ take(): boolean }} Budget */
+/** @typedef {{ deposit(): void, take(): boolean }} Budget */
 
 /**
  * @typedef {object} Strategy

@@ -3,6 +3,7 @@
 'use strict'
 
 const deadlines = require('./deadlines.js')
+const { onceRead } = require('./late.js')
 const { Options } = require('./options.js')
 const { Refused } = require('./refused.js')
 const { Scope } = require('./scope.js')
@@ -12,12 +13,6 @@ const { discard } = require('./verdict.js')
 /** @typedef {InstanceType<typeof Scope>} Call */
 /** @typedef {import('./strategy.js').Next} Next */
 /** @typedef {import('./strategy.js').Site} Site */
-
-/** A deadline that is later than this was kept waiting by the event loop, and the answer may lie there unread. */
-const BLOCKED_MS = 20
-
-// As they were at the start: under fake timers nobody would fire it.
-const { setImmediate } = globalThis
 
 class Timeout {
   /** @type {'timeout'} */
@@ -57,11 +52,7 @@ function within(milliseconds, site, scope, next) {
       reject(refused)
       Scope.abort(inner, refused.error())
     }
-    const deadline = deadlines.schedule(milliseconds, (lateMs) => {
-      // Timers come before input in a turn of the loop: after a block let it be read first what has long arrived.
-      if (lateMs > BLOCKED_MS) setImmediate(expire)
-      else expire()
-    })
+    const deadline = deadlines.schedule(milliseconds, (lateMs) => onceRead(lateMs, expire))
     Scope.limit(inner, deadline)
     next(inner).then(
       (value) => {

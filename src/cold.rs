@@ -94,6 +94,10 @@ pub struct BudgetShape {
 pub struct BulkheadShape {
     pub limit: u32,
     pub queue: u32,
+    pub per_key: bool,
+    pub lease_ms: Option<f64>,
+    /// Where each value came from, as JSON.
+    pub provenance: String,
 }
 
 /// See `CacheOptions`.
@@ -251,7 +255,13 @@ pub fn open_budget(env: Env, opening: Opening, shape: BudgetShape) -> Result<u32
 pub fn open_bulkhead(env: Env, opening: Opening, shape: BulkheadShape) -> Result<u32> {
     let opener = Opener::new(env, opening)?;
     let ledger = opener.ledger()?;
-    let bulkhead = opener.open(BulkheadConfig { limit: shape.limit, queue: shape.queue })?;
+    let bulkhead = opener.open(BulkheadConfig {
+        limit: shape.limit,
+        queue: shape.queue,
+        per_key: shape.per_key,
+        lease_ms: shape.lease_ms,
+        provenance: Provenance(serde_json::from_str(&shape.provenance).unwrap_or_default()),
+    })?;
     opener.keep(Handle::Bulkhead(BulkheadHandle::new(bulkhead, ledger)))
 }
 
@@ -272,23 +282,32 @@ pub fn open_cache(env: Env, opening: Opening, shape: CacheShape) -> Result<u32> 
 /// Let go of a handle and free its id. With `end`, end its name for everybody; without, only if it was the last to have it open.
 #[napi(catch_unwind)]
 pub fn let_go(env: Env, id: u32, end: bool) -> Result<()> {
-    let gone = environment(env)?.handles.borrow_mut().remove(id);
-    let Some(Open { handle, registry, prefix, name }) = gone else { return Ok(()) };
+    let environment = environment(env)?;
+    let handles = environment.handles.borrow();
+    let Some(Open { handle, registry, prefix, name }) = handles.get(id) else { return Ok(()) };
+    // A bulkhead's id stays its own until what it counts has come back.
+    let (again, stays) = match handle {
+        Handle::Bulkhead(handle) => (!handle.let_go(), !handle.is_done()),
+        _ => (false, false),
+    };
+    if again {
+        return Ok(());
+    }
     macro_rules! let_go {
         ($primitive:expr) => {
-            if end {
-                registry.dispose(&prefix, &name, $primitive)
-            } else {
-                registry.release(&prefix, &name, $primitive)
-            }
+            if end { registry.dispose(prefix, name, $primitive) } else { registry.release(prefix, name, $primitive) }
         };
     }
-    match &handle {
+    match handle {
         Handle::Limiter { handle, .. } => let_go!(handle.limiter()),
         Handle::Breaker(handle) => let_go!(handle.breaker()),
         Handle::Budget(budget) => let_go!(budget),
         Handle::Bulkhead(handle) => let_go!(handle.bulkhead()),
         Handle::Cache(handle) => let_go!(handle.cache()),
+    }
+    drop(handles);
+    if !stays {
+        environment.forget(id);
     }
     Ok(())
 }
@@ -300,7 +319,7 @@ pub fn has_ended(env: Env, id: u32) -> Result<bool> {
         Handle::Limiter { handle, .. } => handle.limiter().life().has_ended(),
         Handle::Breaker(handle) => handle.breaker().life().has_ended(),
         Handle::Budget(budget) => budget.life().has_ended(),
-        Handle::Bulkhead(handle) => handle.bulkhead().life().has_ended(),
+        Handle::Bulkhead(handle) => handle.has_ended(),
         Handle::Cache(handle) => handle.cache().life().has_ended(),
     }))
 }

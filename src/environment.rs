@@ -5,7 +5,7 @@ use crate::hot;
 use crate::mailbox::{Address, Mailbox};
 use crate::slots::{AllCopies, Counters, SlotArray};
 use napi::sys;
-use spillway_engine::clock::Moment;
+use spillway_engine::clock::{Moment, monotonic};
 use spillway_engine::primitive::breaker::BreakerHandle;
 use spillway_engine::primitive::budget::Budget;
 use spillway_engine::primitive::bulkhead::BulkheadHandle;
@@ -193,6 +193,13 @@ impl Environment {
         }
     }
 
+    /// Free the id of a handle that nothing comes back to any more.
+    #[cold]
+    pub(crate) fn forget(&self, id: Id) {
+        let gone = self.handles.borrow_mut().remove(id);
+        drop(gone);
+    }
+
     pub(crate) fn ledger(&self) -> Option<&Arc<Ledger>> {
         self.attached.get().map(|attached| &attached.ledger)
     }
@@ -226,10 +233,14 @@ impl Environment {
         if let Some(attached) = self.attached.get() {
             attached.slots.unregister();
             attached.mailbox.close();
-            attached.ledger.close();
+            attached.ledger.close(&monotonic);
         }
         // A handle's names stay open: state outlives the workers that come and go.
-        self.handles.take();
+        for Open { handle, .. } in self.handles.take().places.into_iter().filter_map(|place| place.value) {
+            if let Handle::Bulkhead(bulkhead) = handle {
+                bulkhead.close(&monotonic);
+            }
+        }
         for (registry, _) in self.registries.take().places.into_iter().filter_map(|place| place.value) {
             registry.close();
         }

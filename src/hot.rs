@@ -4,18 +4,19 @@
 //! A callback answers a boolean, a number, a string or null, and leaves the rest in the details array, which its
 //! JavaScript reads before it does anything else. Trouble is answered with `undefined` and a number in the last detail;
 //! JavaScript then finds out what to say, since it still has the arguments. What the limiter is asked is in
-//! `hot/limiter.rs`, what the breaker is in `hot/breaker.rs`.
+//! `hot/limiter.rs`, the breaker in `hot/breaker.rs`, the bulkhead in `hot/bulkhead.rs`.
 
 pub(crate) mod breaker;
 mod budget;
+mod bulkhead;
 mod limiter;
+mod passage;
 
 use crate::environment::{DETAILS, Environment, Handle};
 use crate::mailbox::Mail;
 use napi::sys;
 use spillway_engine::clock::{MILLI, Nanos, monotonic};
 use spillway_engine::error::{Code, Fault};
-use spillway_engine::primitive::bulkhead::{BulkheadHandle, Grant};
 use spillway_engine::primitive::cache::{CacheHandle, Encoded, Miss};
 use spillway_engine::store::bytes::Bytes;
 use spillway_engine::store::fingerprint::Fingerprint;
@@ -131,6 +132,13 @@ impl<const N: usize> Call<'_, N> {
     #[inline]
     fn now<const MANUAL: bool>(&self) -> Result<Nanos, Trouble> {
         if MANUAL { self.given(N - 1).map(manual) } else { Ok(monotonic()) }
+    }
+
+    /// The clock, for who may not need it: the last argument on a manual one, else the system's.
+    #[inline]
+    fn clock<const MANUAL: bool>(&self) -> Result<impl Fn() -> Nanos + use<MANUAL, N>, Trouble> {
+        let told = if MANUAL { self.given(N - 1).map(manual)? } else { 0 };
+        Ok(move || if MANUAL { told } else { monotonic() })
     }
 
     /// The key's fingerprint and its length.
@@ -250,14 +258,6 @@ impl<const N: usize> Call<'_, N> {
     }
 
     #[inline]
-    fn bulkhead<R>(&self, body: impl FnOnce(&BulkheadHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
-        self.handle(|handle| match handle {
-            Handle::Bulkhead(handle) => body(handle),
-            _ => Err(Trouble::Disposed),
-        })
-    }
-
-    #[inline]
     fn cache<R>(&self, body: impl FnOnce(&CacheHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
         self.handle(|handle| match handle {
             Handle::Cache(handle) => body(handle),
@@ -301,64 +301,31 @@ unsafe extern "C" fn attach(env: sys::napi_env, info: sys::napi_callback_info) -
     })
 }
 
-/// `bulkheadTryAcquire(id)` → permit, or -1
-unsafe extern "C" fn bulkhead_try_acquire(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| grant(call, BulkheadHandle::try_acquire))
-}
-
-/// `bulkheadAcquire(id)` → permit or place in the queue, or -1; whether it is a place is left
-unsafe extern "C" fn bulkhead_acquire(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| grant(call, BulkheadHandle::acquire))
-}
-
-fn grant<const N: usize>(call: &Call<'_, N>, ask: impl FnOnce(&BulkheadHandle) -> Grant) -> Reply {
-    call.bulkhead(|bulkhead| {
-        if bulkhead.bulkhead().life().has_ended() {
-            return Err(Trouble::Disposed);
-        }
-        let (receipt, queued) = match ask(bulkhead) {
-            Grant::Permit(receipt) => (i64::from(receipt), false),
-            Grant::Queued(receipt) => (i64::from(receipt), true),
-            Grant::Full => (-1, false),
-        };
-        if queued {
-            call.environment.count_wait(call.env, true);
-        }
-        call.environment.leave(0, f64::from(u8::from(queued)));
-        call.integer(receipt)
-    })
-}
-
-/// `giveBack(receipt)` → whether mail waits. Needs no handle: what is held comes back after its primitive has ended, too.
-unsafe extern "C" fn give_back(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| {
+/// `giveBack(receipt[, nowMs])` → whether mail waits. Needs no handle: what is held comes back after its primitive has ended, too.
+unsafe extern "C" fn give_back<const MANUAL: bool>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    enter::<2>(env, info, |call| {
         let receipt = call.id(0)?;
+        let now = call.clock::<MANUAL>()?;
         if let Some(ledger) = call.environment.ledger() {
-            ledger.give_back(receipt);
+            ledger.give_back(receipt, &now);
         }
         call.mail_waits()
     })
 }
 
-/// `leave(receipt)` → whether the wait is over; if not, a letter is on its way
-unsafe extern "C" fn leave(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| {
+/// `leave(receipt[, nowMs])` → whether the wait is over; if not, a letter is on its way
+unsafe extern "C" fn leave<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<2>(env, info, |call| {
         let receipt = call.id(0)?;
-        let left = call.environment.ledger().is_some_and(|ledger| ledger.leave(receipt));
+        let now = call.clock::<MANUAL>()?;
+        let left = call.environment.ledger().is_some_and(|ledger| ledger.leave(receipt, &now));
         if left {
             call.environment.count_wait(call.env, false);
         }
         call.boolean(left)
-    })
-}
-
-/// `bulkheadArrived(id)`: a letter made a place into a permit
-unsafe extern "C" fn bulkhead_arrived(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| {
-        call.bulkhead(|bulkhead| {
-            bulkhead.note_arrival();
-            call.boolean(true)
-        })
     })
 }
 
@@ -519,8 +486,9 @@ unsafe extern "C" fn cache_leads(env: sys::napi_env, info: sys::napi_callback_in
     })
 }
 
-/// `mail()` → the next letter: the receipt that is held from now on, or the text that has landed with the receipt left, and 0 as
-/// the last of four; these end a wait. Or a transition of a breaker, see `hot/breaker.rs`; or -1 when there is no more.
+/// `mail()` → the next letter: the receipt that is held from now on; or the text that has landed, or -2 for what has expired,
+/// with the receipt left, and 0 as the last of four; the first two end a wait. Or a transition of a breaker, see
+/// `hot/breaker.rs`; or -1 when there is no more.
 unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<1>(env, info, |call| {
         let letter = match call.environment.mailbox().and_then(|mailbox| mailbox.next()) {
@@ -528,8 +496,14 @@ unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> 
             Some(Mail::Moved { id, transition }) => return call.moved(id, &transition),
             None => return call.integer(-1),
         };
-        call.environment.count_wait(call.env, false);
+        if !matches!(letter.news, News::Expired) {
+            call.environment.count_wait(call.env, false);
+        }
         match letter.news {
+            News::Expired => {
+                call.environment.leave(0, f64::from(letter.receipt));
+                call.integer(-2)
+            }
             News::Yours => call.integer(i64::from(letter.receipt)),
             News::Landed(bytes) => {
                 call.environment.leave_all(0, [f64::from(letter.receipt), 0.0, 0.0, 0.0]);
@@ -544,11 +518,10 @@ pub(crate) type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callbac
 const CALLBACKS: &[(&str, Callback)] = &[
     ("noop", noop),
     ("attach", attach),
-    ("bulkheadTryAcquire", bulkhead_try_acquire),
-    ("bulkheadAcquire", bulkhead_acquire),
-    ("giveBack", give_back),
-    ("leave", leave),
-    ("bulkheadArrived", bulkhead_arrived),
+    ("giveBack", give_back::<false>),
+    ("giveBackAt", give_back::<true>),
+    ("leave", leave::<false>),
+    ("leaveAt", leave::<true>),
     ("cacheGet", cache_get::<false>),
     ("cacheGetAt", cache_get::<true>),
     ("cacheTouch", cache_touch),
@@ -568,8 +541,9 @@ const CALLBACKS: &[(&str, Callback)] = &[
 
 /// Put every callback on `exports`, bound to its environment.
 pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: *mut c_void) -> napi::Result<()> {
-    let more = [limiter::CALLBACKS, breaker::CALLBACKS, budget::CALLBACKS].into_iter().flatten();
-    for (name, callback) in CALLBACKS.iter().chain(more) {
+    let all = CALLBACKS.iter().chain(breaker::CALLBACKS).chain(budget::CALLBACKS);
+    let all = all.chain(bulkhead::CALLBACKS).chain(limiter::CALLBACKS).chain(passage::CALLBACKS);
+    for (name, callback) in all {
         let mut function = ptr::null_mut();
         // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.
         let status = unsafe {

@@ -11,12 +11,15 @@ const cases = {
   threads: (arena) => require('./threads.js')(arena),
   denied: (arena) => require('./denied.js')(arena),
   breaker: (arena) => require('./breaker.js')(arena),
+  failing: (arena) => require('./failing.js')(arena),
   open: (arena) => require('./open.js')(arena),
   bulkhead: (arena) => require('./bulkhead.js')(arena),
   queued: (arena) => require('./queued.js')(arena),
+  policy: (arena) => require('./policy.js')(arena),
   get: (arena) => require('./get.js')(arena),
   getOrSet: (arena) => require('./get-or-set.js')(arena),
   memory: (arena) => require('./memory.js')(arena),
+  churn: (arena) => require('./churn.js')(arena),
   flood: (arena) => require('./flood.js')(arena),
   store: (arena) => require('./store.js')(arena),
   shed: (arena) => require('./shed.js')(arena),
@@ -24,6 +27,6 @@ const cases = {
 }
 
 /** These start a process for every sample by themselves. */
-const alone = new Set(['memory', 'flood'])
+const alone = new Set(['memory', 'churn', 'flood'])
 
 module.exports = { cases, alone }

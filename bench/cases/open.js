@@ -21,7 +21,10 @@ module.exports = async function open(arena) {
       name: 'open',
       title: 'a call refused by an open breaker',
       contestants: [...(await spillway()), await opossum(), await cockatiel()],
-      wanted: [{ ours: 'spillway attempt', peer: 'opossum', atMost: 1 / 20 }],
+      wanted: ['opossum', 'cockatiel'].flatMap((peer) => [
+        { ours: 'spillway attempt', peer, atMost: 1 / 20 },
+        { ours: 'spillway run', peer, atMost: 1 / 2 },
+      ]),
     },
     arena,
   )

@@ -39,4 +39,4 @@ async function weigh(kind, marks) {
   }
 }
 
-module.exports = { weigh }
+module.exports = { weigh, FLAGS }

@@ -6,6 +6,9 @@ pub type Nanos = u64;
 /// Nanoseconds in a millisecond.
 pub const MILLI: Nanos = 1_000_000;
 
+/// The time, for whoever may not need it: read when it is called.
+pub type Clock<'a> = &'a dyn Fn() -> Nanos;
+
 /// `CLOCK_MONOTONIC`, as the system keeps it.
 #[cfg(unix)]
 pub fn monotonic() -> Nanos {

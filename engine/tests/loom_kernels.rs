@@ -5,18 +5,20 @@
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that panics is a test that fails")]
 
-use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
+use loom::sync::{Arc, Mutex};
 use loom::thread;
 use spillway_engine::policy::Step;
 use spillway_engine::policy::breaker::{OpenTime, Outcome, State};
 use spillway_engine::policy::fixed_window::FixedWindow;
 use spillway_engine::policy::gcra::Gcra;
+use spillway_engine::policy::permits::{Ask, Back, Permits};
 use spillway_engine::policy::rate::{Answer, Charge, Rate, Refund};
 use spillway_engine::policy::sliding_window::SlidingWindow;
 use spillway_engine::primitive::gate::{Entry, Gate, Left};
 use spillway_engine::store::fingerprint::Fingerprint;
 use spillway_engine::store::sketch::Sketch;
+use spillway_engine::store::turnstile::Turnstile;
 use spillway_engine::store::word;
 
 const NOW: u64 = 1_000;
@@ -376,6 +378,90 @@ fn a_time_written_late_does_not_hide_the_time_of_a_later_state() {
         );
         assert_eq!(gate.control().state(), State::Open);
         assert_eq!(gate.enter(HALF + 1_000).0, Entry::Refused(Some(4_000)));
+    });
+}
+
+const ONE_AND_ONE: Permits = Permits { limit: 1, queue: 1 };
+
+/// A free permit taken and given back beside another who does the same: one word, and nobody else's lock.
+#[test]
+fn of_two_who_take_the_only_permit_one_has_it_and_it_comes_back() {
+    loom::model(|| {
+        let turnstile = Arc::new(Turnstile::default());
+        let inside = Arc::new(AtomicU64::new(0));
+        let act = |turnstile: Arc<Turnstile>, inside: Arc<AtomicU64>| {
+            move || {
+                let has_it = turnstile.take(ONE_AND_ONE) == Ask::Go;
+                if has_it {
+                    assert_eq!(inside.fetch_add(1, Ordering::Relaxed), 0);
+                    inside.fetch_sub(1, Ordering::Relaxed);
+                    assert_eq!(turnstile.give_back(), Back::Free);
+                }
+                has_it
+            }
+        };
+        let (first, second) = both(act(turnstile.clone(), inside.clone()), act(turnstile.clone(), inside));
+        assert!(first || second);
+        assert_eq!(turnstile.load(), (0, 0));
+    });
+}
+
+/// One gives the only permit back while another is about to wait for it: the permit is free, or the other's, never lost between
+/// the word and the queue. The queue is one number here, under a lock as it has.
+#[test]
+fn a_permit_that_comes_back_beside_somebody_who_begins_to_wait_is_his_or_free() {
+    loom::model(|| {
+        let turnstile = Arc::new(Turnstile::default());
+        let queue = Arc::new(Mutex::new(0));
+        assert_eq!(turnstile.take(ONE_AND_ONE), Ask::Go);
+        let (giving, waiting) = ((turnstile.clone(), queue.clone()), (turnstile.clone(), queue.clone()));
+        let (passed_on, has_it) = both(
+            move || {
+                let (turnstile, queue) = giving;
+                if turnstile.give_back() == Back::Free {
+                    return false;
+                }
+                let mut queue = queue.lock().unwrap();
+                let next = turnstile.pass_locked() == Back::Next;
+                if next {
+                    *queue -= 1;
+                }
+                next
+            },
+            move || {
+                let (turnstile, queue) = waiting;
+                let mut queue = queue.lock().unwrap();
+                match turnstile.take_or_wait_locked(ONE_AND_ONE) {
+                    Ask::Go => true,
+                    Ask::Wait => {
+                        *queue += 1;
+                        false
+                    }
+                    answer => panic!("{answer:?} with a place free"),
+                }
+            },
+        );
+        assert_ne!(passed_on, has_it, "either he waited and it passed to him, or it was free and he took it");
+        assert_eq!((turnstile.load(), *queue.lock().unwrap()), ((1, 0), 0));
+    });
+}
+
+/// The last permit of a key comes back beside somebody who asks for one: he has it, or finds the word ended.
+#[test]
+fn a_word_that_ends_beside_somebody_who_asks_gives_out_nothing_afterwards() {
+    loom::model(|| {
+        let turnstile = Arc::new(Turnstile::default());
+        assert_eq!(turnstile.take(ONE_AND_ONE), Ask::Go);
+        let (giving, asking) = (turnstile.clone(), turnstile.clone());
+        let (ended, has_it) = both(
+            move || {
+                assert_eq!(giving.give_back(), Back::Free);
+                giving.end()
+            },
+            move || asking.take(ONE_AND_ONE) == Ask::Go,
+        );
+        assert!(!(ended && has_it));
+        assert_eq!((turnstile.is_gone(), turnstile.load()), (ended, (u32::from(has_it), 0)));
     });
 }
 

@@ -10,17 +10,19 @@
     reason = "a test that panics is a test that fails"
 )]
 
-use shuttle::sync::Arc;
 use shuttle::sync::atomic::AtomicU64;
+use shuttle::sync::{Arc, Mutex};
 use shuttle::thread;
 use spillway_engine::policy::breaker::{OpenTime, Outcome, State};
 use spillway_engine::policy::fixed_window::FixedWindow;
 use spillway_engine::policy::gcra::Gcra;
+use spillway_engine::policy::permits::{Ask, Back, Permits};
 use spillway_engine::policy::rate::{Answer, Charge, Rate, Refund};
 use spillway_engine::policy::sliding_window::SlidingWindow;
 use spillway_engine::primitive::gate::{Entry, Gate, Left};
 use spillway_engine::store::fingerprint::Fingerprint;
 use spillway_engine::store::sketch::Sketch;
+use spillway_engine::store::turnstile::Turnstile;
 use spillway_engine::store::word;
 
 const NOW: u64 = 1_000;
@@ -241,5 +243,53 @@ fn of_three_who_trip_one_opens_and_the_open_time_is_the_first() {
         let won = three(move |_| inside.trip(0, OPENED)).into_iter().filter(|won| *won).count();
         assert_eq!(won, 1);
         assert_eq!(gate.enter(OPENED).0, Entry::Refused(Some(5_000)));
+    });
+}
+
+/// Three who take, wait, pass on and leave: as many have a permit as the word says, and in the end none has. The queue is one
+/// number here, under a lock as it has.
+#[test]
+fn three_who_take_wait_and_pass_on_leave_no_permit_out_and_nobody_waiting() {
+    const TWO_AND_TWO: Permits = Permits { limit: 2, queue: 2 };
+    fn give_back(turnstile: &Turnstile, queue: &Mutex<u32>) {
+        while turnstile.give_back() == Back::Next {
+            let mut queue = queue.lock().unwrap();
+            if turnstile.pass_locked() == Back::Free {
+                return;
+            }
+            // Whoever is next has it now, and it comes back from him.
+            *queue -= 1;
+        }
+    }
+    check(|| {
+        let (turnstile, queue) = (Arc::new(Turnstile::default()), Arc::new(Mutex::new(0)));
+        let inside = (turnstile.clone(), queue.clone());
+        three(move |number| {
+            let (turnstile, queue) = &inside;
+            for _ in 0..2 {
+                let ask = {
+                    let mut queue = queue.lock().unwrap();
+                    let ask = turnstile.take_or_wait_locked(TWO_AND_TWO);
+                    *queue += u32::from(ask == Ask::Wait);
+                    ask
+                };
+                let (in_use, waiting) = turnstile.load();
+                assert!(in_use <= 2 && waiting <= 2 && (waiting == 0 || in_use == 2));
+                match ask {
+                    Ask::Go => give_back(turnstile, queue),
+                    Ask::Wait if number == 0 => {
+                        let mut queue = queue.lock().unwrap();
+                        if *queue > 0 {
+                            *queue -= 1;
+                            turnstile.leave_locked();
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        });
+        let left = *queue.lock().unwrap();
+        assert_eq!(turnstile.load(), (0, left));
+        assert_eq!(left, 0, "whoever waited was passed a permit, which came back");
     });
 }

@@ -1,15 +1,16 @@
 // A small Express 5 service in front of a weather service that sometimes fails: what Spillway looks like in a real one.
 // Never a template for errors: besides refusals it has none of its own.
 import express from 'express'
-import { spillway } from 'spillway'
+import { spillway, timeout } from 'spillway'
 import { limit, refusals } from 'spillway/express'
 import { forecast } from './weather.mjs'
 
 const sp = spillway({ prefix: 'example' })
 const messages = sp.limiter('messages', { limit: 5, window: '1m' })
 const forecasts = sp.cache('forecasts', { ttl: '5m' })
-const weather = sp.breaker('weather', { consecutive: 3, open: '10s' })
+const breaker = sp.breaker('weather', { consecutive: 3, open: '10s' })
 const calls = sp.bulkhead('weather', { limit: 10, queue: 20, queueTimeout: '1s' })
+const weather = sp.policy('weather', breaker, calls, timeout('2s'))
 
 const app = express()
 const tenant = (req) => req.get('x-tenant') ?? 'anonymous'
@@ -20,11 +21,10 @@ app.post('/messages', limit(messages, { key: tenant }), (_req, res) => {
 })
 
 // A city asked for before is answered from memory. One load per city, whoever asks meanwhile waits for it. At most ten
-// calls at a time. After three failures in a row nobody waits for the weather service, for ten seconds.
+// calls at a time, two seconds each. After three failures in a row nobody waits for the weather service, for ten seconds.
 app.get('/weather/:city', async (req, res) => {
   const { city } = req.params
-  const ask = () => forecast(city, AbortSignal.timeout(2_000))
-  res.json(await forecasts.getOrSet(city, () => weather.run(() => calls.run(ask))))
+  res.json(await forecasts.getOrSet(city, () => weather.run(({ signal }) => forecast(city, signal))))
 })
 
 app.get('/health', (_req, res) => {

@@ -28,7 +28,7 @@ impl Witness for Listener {
 
 impl<const N: usize> Call<'_, N> {
     #[inline]
-    fn breaker<R>(&self, body: impl FnOnce(&BreakerHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
+    pub(super) fn breaker<R>(&self, body: impl FnOnce(&BreakerHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
         self.handle(|handle| match handle {
             Handle::Breaker(handle) => body(handle),
             _ => Err(Trouble::Disposed),
@@ -48,7 +48,7 @@ impl<const N: usize> Call<'_, N> {
     }
 
     /// Left: the wait in milliseconds (NaN if unknown), whether mail waits, the place.
-    fn entered(&self, entry: Entry, place: u32) -> Reply {
+    pub(super) fn entered(&self, entry: Entry, place: u32) -> Reply {
         let wait = match entry {
             Entry::Refused(Some(wait)) => wait as f64,
             _ => f64::NAN,
@@ -60,7 +60,7 @@ impl<const N: usize> Call<'_, N> {
         }
     }
 
-    fn outcome(&self, index: usize) -> Result<Outcome, Trouble> {
+    pub(super) fn outcome(&self, index: usize) -> Result<Outcome, Trouble> {
         Ok(match self.id(index)? {
             0 => Outcome::Ok,
             1 => Outcome::Fail,
@@ -69,7 +69,7 @@ impl<const N: usize> Call<'_, N> {
     }
 
     /// When a call ended. Every span of the breaker bears it, or it is exact.
-    fn end<const MANUAL: bool>(&self, breaker: &BreakerHandle) -> Result<Nanos, Trouble> {
+    pub(super) fn end<const MANUAL: bool>(&self, breaker: &BreakerHandle) -> Result<Nanos, Trouble> {
         let coarse = !MANUAL && breaker.breaker().bears_coarse_time();
         if coarse { Ok(monotonic_coarse()) } else { self.now::<MANUAL>() }
     }
@@ -82,11 +82,11 @@ impl<const N: usize> Call<'_, N> {
         if status == sys::Status::napi_ok { Ok(reply) } else { Err(Trouble::Internal) }
     }
 
-    /// A transition as `mail()` answers it: -2, or the text of the key; left are the handle's id, from and to, and 1.
+    /// A transition as `mail()` answers it: -3, or the text of the key; left are the handle's id, from and to, and 1.
     pub(super) fn moved(&self, id: u32, transition: &Transition) -> Reply {
         let (from, to) = (transition.moved.from as u8, transition.moved.to as u8);
         self.environment.leave_all(0, [f64::from(id), f64::from(from), f64::from(to), 1.0]);
-        let Some(key) = &transition.key else { return self.integer(-2) };
+        let Some(key) = &transition.key else { return self.integer(-3) };
         let mut reply = ptr::null_mut();
         // SAFETY: as in `ascii`.
         let status = unsafe { sys::napi_create_string_utf16(self.env, key.as_ptr(), key.len() as isize, &mut reply) };

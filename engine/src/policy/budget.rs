@@ -47,7 +47,7 @@ pub struct Balance {
 impl Budget {
     /// An extra attempt at `now`, after `calls` calls that have not yet been deposited for. Answers the word, and whether it may be.
     pub fn take(&self, word: u64, now: Ticks, calls: u64) -> (u64, bool) {
-        let second = now / SECOND & SECOND_BITS;
+        let second = second_of(now);
         let used = self.used(word, second);
         let deposits = (word & DEPOSIT_BITS).saturating_add(self.deposit.saturating_mul(calls)).min(CAP);
         if deposits >= ATTEMPT {
@@ -61,13 +61,17 @@ impl Budget {
 
     /// What is left at `now`.
     pub fn balance(&self, word: u64, now: Ticks) -> Balance {
-        let used = self.used(word, now / SECOND & SECOND_BITS);
+        let used = self.used(word, second_of(now));
         Balance { deposited: ((word & DEPOSIT_BITS) / ATTEMPT) as u32, floor: self.floor.saturating_sub(used as u16) }
     }
 
     fn used(&self, word: u64, second: u64) -> u64 {
         if word >> 40 == second { word >> 24 & USED_BITS } else { 0 }
     }
+}
+
+fn second_of(now: Ticks) -> u64 {
+    (now / SECOND) & SECOND_BITS
 }
 
 fn pack(second: u64, used: u64, deposits: u64) -> u64 {

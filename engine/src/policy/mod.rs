@@ -5,6 +5,7 @@ pub mod budget;
 pub mod divisor;
 pub mod fixed_window;
 pub mod gcra;
+pub mod histogram;
 pub mod permits;
 pub mod rate;
 pub mod rolling;

@@ -541,7 +541,14 @@ impl BreakerHandle {
         self.exited(exited, None, outcome);
     }
 
-    /// The same, to the place that [`BreakerHandle::enter_key`] answered.
+    /// Who was let in with `generation` does not begin: as if nobody had asked.
+    pub fn withdraw(&self, generation: u32, now: Nanos) {
+        let Breaker { circuit, rules, .. } = &*self.breaker;
+        let exited = circuit.exit(rules, generation, Outcome::Ignore, 0.0, now);
+        debug_assert!(!matches!(exited, Exited::Moved(_)), "who decides nothing moves nothing");
+    }
+
+    /// The same as [`BreakerHandle::exit`], to the place that [`BreakerHandle::enter_key`] answered.
     pub fn exit_at(&self, place: u32, generation: u32, outcome: Outcome, took_ms: f64, now: Nanos) {
         if place == NO_PLACE {
             return self.exit(generation, outcome, took_ms, now);

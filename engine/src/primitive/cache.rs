@@ -5,7 +5,7 @@
 
 use super::life::Life;
 use super::tally::{Stripe, Tally};
-use crate::clock::{MILLI, Nanos};
+use crate::clock::{Clock, MILLI, Nanos};
 use crate::error::{Code, Fault};
 use crate::store::bytes::{Accounts, ByteStore, Bytes};
 use crate::store::fingerprint::Fingerprint;
@@ -192,11 +192,11 @@ impl Cache {
 }
 
 impl Held for Cache {
-    fn give_back(&self, (flight, _): Token) {
+    fn give_back(&self, (flight, _): Token, _now: Clock<'_>) {
         self.hand_over(flight);
     }
 
-    fn leave(&self, (flight, place): Token) -> bool {
+    fn leave(&self, (flight, place): Token, _now: Clock<'_>) -> bool {
         self.flights.leave(flight, Place::from_word(place))
     }
 }
@@ -336,6 +336,6 @@ impl CacheHandle {
 
     /// Stop waiting. False if a letter is on its way.
     pub fn leave(&self, receipt: Receipt) -> bool {
-        self.ledger.leave(receipt)
+        self.ledger.leave(receipt, &|| 0)
     }
 }

@@ -11,6 +11,7 @@ pub mod gate;
 pub mod life;
 pub mod limit;
 pub mod limiter;
+pub mod partition;
 pub mod registry;
 pub mod rule;
 pub mod tally;

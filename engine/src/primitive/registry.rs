@@ -204,7 +204,7 @@ impl Registry {
                 Any::Limiter(this) => (&mut limiters, serde_json::to_value(this.report())),
                 Any::Breaker(this) => (&mut breakers, serde_json::to_value(this.report(now))),
                 Any::Budget(this) => (&mut budgets, serde_json::to_value(this.report(now))),
-                Any::Bulkhead(this) => (&mut bulkheads, serde_json::to_value(this.report())),
+                Any::Bulkhead(this) => (&mut bulkheads, serde_json::to_value(this.report(now))),
                 Any::Cache(this) => (&mut caches, serde_json::to_value(this.report())),
             };
             reports.insert(name, report.unwrap_or(Value::Null));

@@ -2,6 +2,7 @@
 //! Never gives anything back while its lock is held, and never blocks on another ledger.
 
 use super::bytes::Bytes;
+use crate::clock::Clock;
 use parking_lot::Mutex;
 use slab::Slab;
 use std::sync::Arc;
@@ -15,22 +16,24 @@ pub type Token = (u64, u64);
 const INDEX_BITS: u32 = 20;
 const INDEX: u32 = (1 << INDEX_BITS) - 1;
 
-/// What is written to somebody who waited.
+/// What is written to somebody who waited, or held.
 #[derive(Clone, Debug)]
 pub struct Letter {
-    /// What he waits with.
+    /// What he waits with, or held.
     pub receipt: Receipt,
     /// What he gets.
     pub news: News,
 }
 
-/// The end of a wait.
+/// The end of a wait, or of what was held.
 #[derive(Clone, Debug)]
 pub enum News {
     /// The receipt is a permit, or the lead of a flight, from now on.
     Yours,
     /// The value another loaded.
     Landed(Arc<Bytes>),
+    /// What was held has expired: the receipt stands for nothing any more.
+    Expired,
 }
 
 /// Carries letters to where the waiting is done. Told outside of every lock.
@@ -41,10 +44,10 @@ pub trait Post: Send + Sync {
 
 /// Something a receipt can stand for.
 pub trait Held: Send + Sync {
-    /// It was held, and its environment ended without giving it back.
-    fn give_back(&self, token: Token);
+    /// It was held, and comes back: from its holder, or because his environment ended.
+    fn give_back(&self, token: Token, now: Clock<'_>);
     /// Nobody waits for it any more. False if the turn has come already: then a letter is on its way.
-    fn leave(&self, token: Token) -> bool;
+    fn leave(&self, token: Token, now: Clock<'_>) -> bool;
 }
 
 struct Entry {
@@ -136,19 +139,19 @@ impl Ledger {
     }
 
     /// Strike out what is held and give it back to where it came from. False if that was done before.
-    pub fn give_back(&self, receipt: Receipt) -> bool {
+    pub fn give_back(&self, receipt: Receipt, now: Clock<'_>) -> bool {
         let Some(entry) = self.strike(receipt, false) else { return false };
-        entry.owner.give_back(entry.token);
+        entry.owner.give_back(entry.token, now);
         true
     }
 
     /// Stop waiting. False if the turn has come already: then the receipt is no wait any more, and a letter is on its way.
-    pub fn leave(&self, receipt: Receipt) -> bool {
+    pub fn leave(&self, receipt: Receipt, now: Clock<'_>) -> bool {
         let found = {
             let mut book = self.book.lock();
             book.find_locked(receipt).filter(|entry| entry.waiting).map(|entry| (entry.owner.clone(), entry.token))
         };
-        found.is_some_and(|(owner, token)| owner.leave(token)) && self.forget(receipt).is_some()
+        found.is_some_and(|(owner, token)| owner.leave(token, now)) && self.forget(receipt).is_some()
     }
 
     /// Write to the owner of this book.
@@ -157,7 +160,7 @@ impl Ledger {
     }
 
     /// The environment ends: nothing more is written down, and everything goes back to where it came from.
-    pub fn close(&self) {
+    pub fn close(&self, now: Clock<'_>) {
         let entries = {
             let mut book = self.book.lock();
             book.closed = true;
@@ -166,9 +169,9 @@ impl Ledger {
         for (_, entry) in entries {
             if entry.waiting {
                 // If the turn has come already, whoever called it finds the book closed and goes on to the next.
-                let _ = entry.owner.leave(entry.token);
+                let _ = entry.owner.leave(entry.token, now);
             } else {
-                entry.owner.give_back(entry.token);
+                entry.owner.give_back(entry.token, now);
             }
         }
     }

@@ -263,7 +263,7 @@ fn whatever_happens_the_cache_is_a_map_whose_loads_run_once_and_never_store_over
                 _ => {
                     // The thread ends with its loads and its waits, and another begins.
                     let gone = std::mem::replace(&mut sides[at], Side::new(turn + 3, &cache));
-                    gone.ledger.close();
+                    gone.ledger.close(&|| 0);
                     assert!(matches!(gone.handle.board(key(99), now), Miss::Refused));
                     for load in &mut model.loads {
                         load.waiting.retain(|waits| waits.0 != gone.number);
@@ -486,6 +486,7 @@ fn under_threads_nobody_who_asks_after_a_change_gets_what_was_loaded_before_it()
                                 let letter = side.letters.wait().pop().unwrap();
                                 match letter {
                                     Said::Landed(_, value) => assert!(number_of(&value) >= told),
+                                    Said::Expired(_) => panic!("the lead of a flight does not expire"),
                                     Said::Yours(_) => load(&mut side, &mut dice, cache, source, receipt, which),
                                 }
                             }
@@ -506,7 +507,7 @@ fn under_threads_nobody_who_asks_after_a_change_gets_what_was_loaded_before_it()
         match dice.below(16) {
             0 => side.handle.fail(receipt),
             1 => {
-                side.ledger.close();
+                side.ledger.close(&|| 0);
                 *side = Side::new(side.number, cache);
             }
             _ => side.land(receipt, which, &seen.to_le_bytes(), 0).unwrap(),

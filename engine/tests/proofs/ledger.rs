@@ -4,6 +4,7 @@
 use crate::dice::Dice;
 use crate::letters::environment;
 use parking_lot::Mutex;
+use spillway_engine::clock::Clock;
 use spillway_engine::store::ledger::{Held, Receipt, Token};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,11 +17,11 @@ struct Lender {
 }
 
 impl Held for Lender {
-    fn give_back(&self, token: Token) {
+    fn give_back(&self, token: Token, _now: Clock<'_>) {
         self.returned.lock().push(token);
     }
 
-    fn leave(&self, token: Token) -> bool {
+    fn leave(&self, token: Token, _now: Clock<'_>) -> bool {
         self.left.lock().push(token);
         true
     }
@@ -81,10 +82,10 @@ fn the_book_is_a_map_from_receipts_and_a_struck_receipt_stands_for_nothing() {
                 (8, Some(receipt)) => {
                     let (waits, token) = book[&receipt];
                     let (gone, to) = if dice.below(2) == 0 {
-                        assert_eq!(ledger.leave(receipt), waits);
+                        assert_eq!(ledger.leave(receipt, &|| 0), waits);
                         (waits, &lender.left)
                     } else {
-                        assert_eq!(ledger.give_back(receipt), !waits);
+                        assert_eq!(ledger.give_back(receipt, &|| 0), !waits);
                         (!waits, &lender.returned)
                     };
                     assert_eq!(sorted(to), Vec::from_iter(gone.then_some(token)));
@@ -99,15 +100,15 @@ fn the_book_is_a_map_from_receipts_and_a_struck_receipt_stands_for_nothing() {
                         ledger.place(receipt, token);
                         assert!(!ledger.promote(receipt, token));
                         assert_eq!((ledger.settle(receipt), ledger.forget(receipt)), (None, None));
-                        assert!(!ledger.give_back(receipt));
-                        assert!(!ledger.leave(receipt));
+                        assert!(!ledger.give_back(receipt, &|| 0));
+                        assert!(!ledger.leave(receipt, &|| 0));
                     }
                 }
             }
         }
         assert!(sorted(&lender.returned).is_empty() && sorted(&lender.left).is_empty());
 
-        ledger.close();
+        ledger.close(&|| 0);
         let of = |waits: bool| book.values().filter(move |entry| entry.0 == waits).map(|entry| entry.1);
         let (mut held, mut waited) = (Vec::from_iter(of(false)), Vec::from_iter(of(true)));
         held.sort_unstable();
@@ -117,7 +118,7 @@ fn the_book_is_a_map_from_receipts_and_a_struck_receipt_stands_for_nothing() {
         for receipt in book.into_keys() {
             assert_eq!((ledger.settle(receipt), ledger.forget(receipt)), (None, None));
         }
-        ledger.close();
+        ledger.close(&|| 0);
         assert!(sorted(&lender.returned).is_empty(), "and all of it only once");
     }
 }
@@ -126,7 +127,7 @@ fn the_book_is_a_map_from_receipts_and_a_struck_receipt_stands_for_nothing() {
 fn nothing_is_written_into_a_closed_book() {
     let lender = Arc::new(Lender::default());
     let (ledger, _) = environment();
-    ledger.close();
+    ledger.close(&|| 0);
     assert_eq!(ledger.hold(lender.clone(), (1, 1)), None);
     assert_eq!(ledger.wait(lender), None);
 }

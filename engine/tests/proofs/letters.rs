@@ -26,6 +26,7 @@ impl Post for Slot {
 pub enum Said {
     Yours(Receipt),
     Landed(Receipt, Vec<u8>),
+    Expired(Receipt),
 }
 
 /// An environment: its book and its box.
@@ -51,6 +52,7 @@ impl LetterBox {
             .into_iter()
             .map(|Letter { receipt, news }| match news {
                 News::Yours => Said::Yours(receipt),
+                News::Expired => Said::Expired(receipt),
                 News::Landed(bytes) => Said::Landed(receipt, bytes.value.to_vec()),
             })
             .collect()

@@ -10,6 +10,7 @@
 )]
 
 mod breaker;
+mod budget;
 mod bulkhead;
 mod cache;
 mod cells;
@@ -20,12 +21,14 @@ mod fingerprint;
 mod flights;
 mod gate;
 mod gcra;
+mod histogram;
 mod lattice;
 mod ledger;
 mod letters;
 mod limiter;
 mod limiters;
 mod oracles;
+mod partitions;
 mod peers;
 mod plans;
 mod registry;

@@ -375,47 +375,58 @@ fn nothing_is_locked_while_a_permit_is_out() {
     assert_eq!(report(&outer, START)["stale"], 1);
 }
 
+/// The rank of `normal`.
+const NORMAL: usize = 1;
+
 /// The bulkhead of the best-typed library rejects a call that it had already queued.
 #[test]
 fn a_call_once_queued_is_never_rejected_for_want_of_room() {
-    let bulkhead = Arc::new(Bulkhead::new(BulkheadConfig { limit: 1, queue: 1 }));
+    let bulkhead = Arc::new(Bulkhead::new(BulkheadConfig { limit: 1, queue: 1, ..BulkheadConfig::default() }));
     let (ledger, letters) = environment();
     let handle = BulkheadHandle::new(bulkhead, ledger);
-    let Grant::Permit(running) = handle.acquire() else { panic!() };
-    let Grant::Queued(waiting) = handle.acquire() else { panic!() };
+    let Grant::Permit(running) = handle.acquire(None, NORMAL, &|| START) else { panic!() };
+    let Grant::Queued(waiting) = handle.acquire(None, NORMAL, &|| START) else { panic!() };
     for _ in 0..100 {
-        assert_eq!(handle.acquire(), Grant::Full);
-        assert_eq!(handle.try_acquire(), Grant::Full);
+        assert_eq!(handle.acquire(None, NORMAL, &|| START), Grant::Full);
+        assert_eq!(handle.try_acquire(None, &|| START), Grant::Full);
     }
-    handle.release(running);
-    assert_eq!(handle.try_acquire(), Grant::Full, "and nobody overtakes it");
+    handle.release(running, &|| START);
+    assert_eq!(handle.try_acquire(None, &|| START), Grant::Full, "and nobody overtakes it");
     assert_eq!(letters.empty(), [Said::Yours(waiting)]);
 }
 
 /// An aborted wait that stays in the queue swallows the permit it is called up for.
 #[test]
 fn a_waiter_that_left_does_not_take_a_permit_with_it() {
-    let bulkhead = Arc::new(Bulkhead::new(BulkheadConfig { limit: 1, queue: 2 }));
+    let bulkhead = Arc::new(Bulkhead::new(BulkheadConfig { limit: 1, queue: 2, ..BulkheadConfig::default() }));
     let (ledger, letters) = environment();
     let handle = BulkheadHandle::new(bulkhead, ledger);
-    let Grant::Permit(running) = handle.acquire() else { panic!() };
-    let (Grant::Queued(aborted), Grant::Queued(patient)) = (handle.acquire(), handle.acquire()) else { panic!() };
-    assert!(handle.leave(aborted));
-    handle.release(running);
+    let Grant::Permit(running) = handle.acquire(None, NORMAL, &|| START) else { panic!() };
+    let (Grant::Queued(aborted), Grant::Queued(patient)) =
+        (handle.acquire(None, NORMAL, &|| START), handle.acquire(None, NORMAL, &|| START))
+    else {
+        panic!()
+    };
+    assert!(handle.leave(aborted, &|| START));
+    handle.release(running, &|| START);
     assert_eq!(letters.empty(), [Said::Yours(patient)]);
-    handle.release(patient);
-    assert!(matches!(handle.try_acquire(), Grant::Permit(_)));
+    handle.release(patient, &|| START);
+    assert!(matches!(handle.try_acquire(None, &|| START), Grant::Permit(_)));
 }
 
 /// A permit released twice lets one more in than there is room for.
 #[test]
 fn a_second_release_gives_nothing_back() {
-    let bulkhead = Arc::new(Bulkhead::new(BulkheadConfig { limit: 2, queue: 0 }));
+    let bulkhead = Arc::new(Bulkhead::new(BulkheadConfig { limit: 2, queue: 0, ..BulkheadConfig::default() }));
     let (ledger, _) = environment();
     let handle = BulkheadHandle::new(bulkhead, ledger);
-    let (Grant::Permit(first), Grant::Permit(_)) = (handle.acquire(), handle.acquire()) else { panic!() };
-    handle.release(first);
-    handle.release(first);
-    assert!(matches!(handle.acquire(), Grant::Permit(_)));
-    assert_eq!(handle.acquire(), Grant::Full);
+    let (Grant::Permit(first), Grant::Permit(_)) =
+        (handle.acquire(None, NORMAL, &|| START), handle.acquire(None, NORMAL, &|| START))
+    else {
+        panic!()
+    };
+    handle.release(first, &|| START);
+    handle.release(first, &|| START);
+    assert!(matches!(handle.acquire(None, NORMAL, &|| START), Grant::Permit(_)));
+    assert_eq!(handle.acquire(None, NORMAL, &|| START), Grant::Full);
 }

@@ -5,6 +5,7 @@ use crate::limiters::bucket;
 use serde_json::Value;
 use spillway_engine::Code;
 use spillway_engine::primitive::breaker::{Breaker, BreakerConfig, OpenConfig, SlowConfig, WindowConfig};
+use spillway_engine::primitive::budget::{Budget, BudgetConfig};
 use spillway_engine::primitive::bulkhead::{Bulkhead, BulkheadConfig};
 use spillway_engine::primitive::cache::{Cache, CacheConfig};
 use spillway_engine::primitive::limit::{LimitConfig, Provenance};
@@ -53,6 +54,10 @@ fn open(registry: &Registry, config: LimiterConfig, on_mismatch: OnMismatch) -> 
     registry.open("", "chat", config, on_mismatch).unwrap()
 }
 
+fn one_permit() -> BulkheadConfig {
+    BulkheadConfig { limit: 1, lease_ms: Some(1_000.0), ..BulkheadConfig::default() }
+}
+
 #[test]
 fn the_same_name_is_the_same_primitive() {
     let registry = registry();
@@ -67,7 +72,7 @@ fn a_prefix_and_a_kind_keep_a_name_apart() {
     let plain = open(&registry, thirty(), OnMismatch::Throw);
     let prefixed = registry.open::<Limiter>("api", "chat", thirty(), OnMismatch::Throw).unwrap();
     assert!(!Arc::ptr_eq(&plain, &prefixed));
-    registry.open::<Bulkhead>("", "chat", BulkheadConfig { limit: 1, queue: 0 }, OnMismatch::Throw).unwrap();
+    registry.open::<Bulkhead>("", "chat", one_permit(), OnMismatch::Throw).unwrap();
     let snapshot: Value = serde_json::from_str(&registry.snapshot(0)).unwrap();
     let names = |kind: &str| Vec::from_iter(snapshot[kind].as_object().unwrap().keys().cloned());
     assert_eq!((names("limiters"), names("bulkheads")), (vec!["api:chat".into(), "chat".into()], vec!["chat".into()]));
@@ -183,13 +188,12 @@ fn the_end_of_a_registry_ends_all_four_kinds_and_the_decoded_copies_of_its_cache
     let registry = Registry::new(raised.clone());
     let limiter = open(&registry, thirty(), OnMismatch::Throw);
     let breaker = registry.open::<Breaker>("", "stripe", breaker(), OnMismatch::Throw).unwrap();
-    let bulkhead =
-        registry.open::<Bulkhead>("", "pool", BulkheadConfig { limit: 1, queue: 0 }, OnMismatch::Throw).unwrap();
+    let bulkhead = registry.open::<Bulkhead>("", "pool", one_permit(), OnMismatch::Throw).unwrap();
     let cache = registry.open::<Cache>("", "prices", cache(), OnMismatch::Throw).unwrap();
     registry.close();
     let ended = [limiter.life(), breaker.life(), bulkhead.life(), cache.life()].map(|life| life.has_ended());
     assert_eq!((ended, raised.0.load(Ordering::Relaxed)), ([true; 4], 1));
-    assert_eq!(registry.snapshot(0), r#"{"breakers":{},"bulkheads":{},"caches":{},"limiters":{}}"#);
+    assert_eq!(registry.snapshot(0), r#"{"breakers":{},"budgets":{},"bulkheads":{},"caches":{},"limiters":{}}"#);
 }
 
 /// A thread that ends lets go of the name just as another opens it.
@@ -201,7 +205,7 @@ fn a_name_that_was_opened_is_not_ended_by_one_who_lets_go_at_the_same_time() {
             scope.spawn(|| {
                 start.wait();
                 for _ in 0..100_000 {
-                    let config = BulkheadConfig { limit: 1, queue: 0 };
+                    let config = one_permit();
                     let mine = registry.open::<Bulkhead>("", "pool", config, OnMismatch::Throw).unwrap();
                     assert!(!mine.life().has_ended());
                     (0..50).for_each(|_| std::hint::spin_loop());
@@ -211,7 +215,7 @@ fn a_name_that_was_opened_is_not_ended_by_one_who_lets_go_at_the_same_time() {
             });
         }
     });
-    assert_eq!(registry.snapshot(0), r#"{"breakers":{},"bulkheads":{},"caches":{},"limiters":{}}"#);
+    assert_eq!(registry.snapshot(0), r#"{"breakers":{},"budgets":{},"bulkheads":{},"caches":{},"limiters":{}}"#);
 }
 
 /// What an interface of index.d.ts says: names, and what is within.
@@ -271,13 +275,14 @@ fn a_snapshot_has_exactly_the_fields_of_the_declared_interfaces() {
     let registry = registry();
     open(&registry, thirty(), OnMismatch::Throw);
     registry.open::<Breaker>("", "stripe", breaker(), OnMismatch::Throw).unwrap();
-    registry.open::<Bulkhead>("", "pool", BulkheadConfig { limit: 1, queue: 0 }, OnMismatch::Throw).unwrap();
+    registry.open::<Bulkhead>("", "pool", one_permit(), OnMismatch::Throw).unwrap();
     registry.open::<Cache>("", "prices", cache(), OnMismatch::Throw).unwrap();
+    registry.open::<Budget>("", "stripe", BudgetConfig { ratio: 0.2, floor: 10 }, OnMismatch::Throw).unwrap();
     let snapshot: Value = serde_json::from_str(&registry.snapshot(0)).unwrap();
 
     let declarations = include_str!("../../../index.d.ts");
-    // Sheds and the event loop are JavaScript's to tell of.
-    let native = |name: &String| !["loop", "sheds"].contains(&name.as_str());
+    // Sheds, policies and the event loop are JavaScript's to tell of.
+    let native = |name: &String| !["loop", "policies", "sheds"].contains(&name.as_str());
     let top = Vec::from_iter(Shape::declared(declarations, "Snapshot").0.into_keys().filter(native));
     assert_eq!(top, Vec::from_iter(Shape::of(&snapshot).0.into_keys()));
     for (report, interface) in [
@@ -286,6 +291,7 @@ fn a_snapshot_has_exactly_the_fields_of_the_declared_interfaces() {
         (&snapshot["breakers"]["stripe"], "BreakerSnapshot"),
         (&snapshot["bulkheads"]["pool"], "BulkheadSnapshot"),
         (&snapshot["caches"]["prices"], "CacheSnapshot"),
+        (&snapshot["budgets"]["stripe"], "BudgetSnapshot"),
     ] {
         assert_eq!(Shape::of(report), Shape::declared(declarations, interface), "{interface}");
     }

@@ -1,0 +1,72 @@
+// A breaker and a bulkhead next to each other in a policy: one crossing into native code to let a call in, and one to let it out.
+// Owns that both come back. Never waits for a permit: whoever has to goes the long way.
+'use strict'
+
+const { Breaker } = require('./breaker.js')
+const { Bulkhead } = require('./bulkhead.js')
+const { Refused, shownError } = require('./refused.js')
+const { Scope } = require('./scope.js')
+
+/** @typedef {InstanceType<typeof Breaker>} BreakerHandle */
+/** @typedef {InstanceType<typeof Bulkhead>} BulkheadHandle */
+/** @typedef {import('./strategy.js').Layer} Layer */
+
+/**
+ * @param {BreakerHandle} breaker without keys
+ * @param {BulkheadHandle} bulkhead whose free permits are only counted
+ * @param {number} bulkheadId
+ * @param {Layer} theLongWay the two of them one after the other
+ * @returns {Layer}
+ */
+function passage(breaker, bulkhead, bulkheadId, theLongWay) {
+  return (outer, next) => {
+    let pass
+    try {
+      pass = letIn(breaker, bulkhead, bulkheadId)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    if (pass === undefined) return theLongWay(outer, next)
+    if (pass instanceof Refused) return Promise.reject(pass)
+    const scope = Scope.within(outer)
+    const release = () => {
+      Scope.end(scope)
+      Bulkhead.exit(bulkhead)
+    }
+    /** @param {import('./breaker.js').Settled} settled */
+    const letOut = (settled) => {
+      const aborted = settled.ok ? undefined : Scope.abortedBy(outer)
+      const signal = aborted && { aborted: true, reason: aborted.reason }
+      if (!Scope.isQuiet(scope, release)) return Breaker.letOut(breaker, pass, settled, signal)
+      Scope.end(scope)
+      Breaker.letOutOf(breaker, pass, settled, signal, bulkheadId, release)
+    }
+    return Bulkhead.within(
+      bulkhead,
+      next,
+      '',
+    )(scope).then(
+      (/** @type {unknown} */ value) => {
+        letOut({ ok: true, value })
+        return value
+      },
+      (/** @type {unknown} */ error) => {
+        letOut({ ok: false, error: shownError(error) })
+        throw error
+      },
+    )
+  }
+}
+
+/**
+ * @param {BreakerHandle} breaker
+ * @param {BulkheadHandle} bulkhead
+ * @param {number} bulkheadId
+ */
+function letIn(breaker, bulkhead, bulkheadId) {
+  // While everybody may enter, the breaker need not be asked at all.
+  if (Breaker.freely(breaker) < 0) return Breaker.letInto(breaker, bulkheadId)
+  return Bulkhead.enter(bulkhead) ? Breaker.letIn(breaker, undefined) : undefined
+}
+
+module.exports = { passage }

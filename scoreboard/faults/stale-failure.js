@@ -1,0 +1,25 @@
+// A late failure. Owns nothing else.
+'use strict'
+
+const { WISH, deferred, failure, ignore, openAndWait } = require('../upstream.js')
+
+/** @type {import('./index.js').Fault} */
+module.exports = {
+  about: 'breaker',
+  title: 'A failure that began before the breaker opened does not end a probe',
+  rule: 'half-open: only the trial requests decide (Azure Architecture Center, Circuit Breaker pattern)',
+  needs: ['breaker'],
+  async scenario({ breaker: make }, trial) {
+    const breaker = make(WISH)
+    const [slow, probe] = [deferred(), deferred()]
+    breaker.run(slow.call).then(ignore, ignore)
+    await openAndWait(breaker, trial)
+    breaker.run(probe.call).then(ignore, ignore)
+    await trial.settle()
+    slow.reject(failure)
+    await trial.settle()
+    return breaker.state()
+  },
+  isRight: (state) => state === 'half-open',
+  tell: (state) => (state === 'half-open' ? 'still half-open' : state === 'open' ? 'opened again by it' : state),
+}

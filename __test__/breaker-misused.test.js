@@ -1,5 +1,6 @@
 // What functions, listeners and classify may do to a breaker. Owns that a permit comes back once, however the call ends.
 // Never waits.
+/* eslint-disable no-throw-literal, no-sequences -- what users do */
 'use strict'
 
 const assert = require('node:assert/strict')

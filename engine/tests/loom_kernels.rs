@@ -381,6 +381,43 @@ fn a_time_written_late_does_not_hide_the_time_of_a_later_state() {
     });
 }
 
+/// What is restored as open has its time, whatever else happens to the gate at that moment; or it is not open any more.
+#[test]
+fn a_restore_beside_a_trip_or_a_probe_leaves_no_open_state_without_its_time() {
+    loom::model(|| {
+        let gate = Arc::new(open_gate(1));
+        let other = gate.clone();
+        both(
+            move || {
+                other.enter(HALF);
+            },
+            {
+                let gate = gate.clone();
+                move || {
+                    gate.resume(State::Open, HALF, 700, 3);
+                }
+            },
+        );
+        assert_eq!(gate.control().state(), State::Open);
+        assert_eq!(gate.enter(HALF).0, Entry::Refused(Some(700)));
+        assert_eq!(gate.failed_probes(), 3);
+        let gate = Arc::new(Gate::new(1, PROBE_TIMEOUT, OPEN, 1));
+        let other = gate.clone();
+        both(
+            move || {
+                other.trip(0, HALF);
+            },
+            {
+                let gate = gate.clone();
+                move || {
+                    gate.resume(State::Open, HALF, 700, 0);
+                }
+            },
+        );
+        assert_eq!(gate.enter(HALF).0, Entry::Refused(Some(700)));
+    });
+}
+
 const ONE_AND_ONE: Permits = Permits { limit: 1, queue: 1 };
 
 /// A free permit taken and given back beside another who does the same: one word, and nobody else's lock.

@@ -60,14 +60,15 @@ struct Pending {
 
 #[derive(Clone)]
 enum Window {
-    Time(Rolling),
+    // Five times as large as the other.
+    Time(Box<Rolling>),
     Calls(Ring),
 }
 
 impl Window {
     fn new(span: Span) -> Self {
         match span {
-            Span::Time(span) => Window::Time(Rolling::new(span)),
+            Span::Time(span) => Window::Time(Box::new(Rolling::new(span))),
             Span::Calls(calls) => Window::Calls(Ring::new(calls)),
         }
     }

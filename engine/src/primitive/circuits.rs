@@ -23,6 +23,7 @@ pub(super) struct Circuits {
 #[derive(Default)]
 struct Table {
     numbers: HashTable<u32>,
+    #[expect(clippy::vec_box, reason = "a table that grows must not move hundreds of megabytes while everybody waits")]
     places: Vec<Box<Place>>,
     /// Where the next newcomer begins to look.
     hand: usize,

@@ -71,9 +71,11 @@ impl Gate {
                 Enter::Admit => return (Entry::Admitted(control.generation()), None),
                 Enter::Refuse { wait } => return (Entry::Refused(wait), None),
                 Enter::Probe(next) => {
-                    // Also before the swap: whoever sees this probe out must not find it late by the time of the one before.
-                    // Into half-open it does nothing yet, since the generation is not there.
-                    self.raise_until(next, now + self.probe_timeout);
+                    // Also before the swap: whoever sees this probe out must not find it late by the time of the one before. Not
+                    // into half-open: the generation is not this one's yet, and may become that of another who opens the gate.
+                    if control.state() == State::HalfOpen {
+                        self.raise_until(next, now + self.probe_timeout);
+                    }
                     if self.swap(control, next) {
                         self.raise_until(next, now + self.probe_timeout);
                         let moved = (control.state() != State::HalfOpen).then_some(State::HalfOpen);

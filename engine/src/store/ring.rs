@@ -29,7 +29,7 @@ impl Ring {
         let at = self.next % A_WORD * 2;
         let bits = (u64::from(failed) | u64::from(slow) << 1) << at;
         let full = self.sums.calls == self.size as u64;
-        let word = self.word();
+        let Some(word) = self.word() else { return };
         let gone = *word >> at & 0b11;
         *word = *word & !(0b11 << at) | bits;
         self.sums.failures = self.sums.failures - (gone & 1) + u64::from(failed);
@@ -43,7 +43,7 @@ impl Ring {
         let mut left = count.min(self.size as u64) as usize;
         while left > 0 {
             if self.next.is_multiple_of(A_WORD) && left >= A_WORD && self.next + A_WORD <= self.size {
-                let gone = std::mem::take(self.word());
+                let gone = self.word().map(std::mem::take).unwrap_or_default();
                 self.sums.failures -= u64::from((gone & FAILED).count_ones());
                 self.sums.slow -= u64::from((gone & !FAILED).count_ones());
                 self.sums.calls = (self.sums.calls + A_WORD as u64).min(self.size as u64);
@@ -56,12 +56,13 @@ impl Ring {
         }
     }
 
-    fn word(&mut self) -> &mut u64 {
+    /// The word where the next call goes, made if there is none yet.
+    fn word(&mut self) -> Option<&mut u64> {
         let index = self.next / A_WORD;
         if index >= self.words.len() {
             self.words.resize(index + 1, 0);
         }
-        &mut self.words[index]
+        self.words.get_mut(index)
     }
 
     /// What it holds.

@@ -12,16 +12,19 @@ use spillway_engine::policy::rolling::Sums;
 use spillway_engine::primitive::breaker::{
     Breaker, BreakerConfig, BreakerHandle, OpenConfig, SlowConfig, WindowConfig,
 };
+use spillway_engine::primitive::circuit::Saved;
+use spillway_engine::primitive::circuits::KeyText;
 use spillway_engine::primitive::gate::Entry;
 use spillway_engine::primitive::limit::Provenance;
+use spillway_engine::store::fingerprint::Fingerprint;
 use spillway_engine::store::generations::Generations;
 use std::sync::Arc;
 
-/// How long the window is, for breakers whose window is one of time.
+/// How long the window is; for one of calls, some time.
 fn window_ms(config: &BreakerConfig) -> f64 {
     match config.window {
         WindowConfig::Ms(ms) => ms,
-        WindowConfig::Calls(_) => f64::NAN,
+        WindowConfig::Calls(_) => 100.0,
     }
 }
 
@@ -169,20 +172,46 @@ impl Machine {
         }
     }
 
+    /// In a window of calls no time matters.
     fn tenth(&self) -> u64 {
-        (window_ms(&self.config) * MILLI as f64) as u64 / 10
+        match self.config.window {
+            WindowConfig::Ms(ms) => (ms * MILLI as f64) as u64 / 10,
+            WindowConfig::Calls(_) => u64::MAX,
+        }
     }
 
     fn window(&self, now_ns: u64) -> (u64, u64, u64) {
         let Stand::Closed { calls, .. } = &self.stand else { return (0, 0, 0) };
         let newest = now_ns / self.tenth();
-        let within = || calls.iter().filter(|call| newest - call.tenth < 10);
+        let last = match self.config.window {
+            WindowConfig::Ms(_) => calls.len(),
+            WindowConfig::Calls(last) => last as usize,
+        };
+        let within = || calls.iter().rev().take(last).filter(|call| newest - call.tenth < 10);
         let count = |calls: &mut dyn Iterator<Item = &Call>| calls.count() as u64;
         (
             count(&mut within()),
             count(&mut within().filter(|call| call.failed)),
             count(&mut within().filter(|call| call.slow)),
         )
+    }
+
+    /// It goes on in another process, at once: permits and counters stay behind.
+    fn go_on_elsewhere(&mut self, now: u64) {
+        self.seen = Seen::default();
+        self.changes = 1;
+        match &self.stand {
+            Stand::Closed { .. } => {}
+            Stand::Isolated => self.seen.isolated = 1,
+            Stand::Open { .. } => self.seen.opened = 1,
+            Stand::HalfOpen { .. } => {
+                self.seen.opened = 1;
+                self.stand = Stand::Open { until: now };
+            }
+        }
+        if let Stand::Open { until } = &mut self.stand {
+            *until = now.max(*until);
+        }
     }
 
     fn rates_reached(&self, now_ns: u64) -> bool {
@@ -210,9 +239,15 @@ impl Machine {
 #[derive(Clone, Copy, Debug)]
 enum Do {
     Enter,
-    Exit { which: prop::sample::Index, outcome: Outcome, slow: bool },
+    Exit {
+        which: prop::sample::Index,
+        outcome: Outcome,
+        slow: bool,
+    },
     Isolate,
     Reset,
+    /// Save it, and go on with another that is restored.
+    GoOn,
 }
 
 fn actions() -> impl Strategy<Value = Do> {
@@ -223,6 +258,7 @@ fn actions() -> impl Strategy<Value = Do> {
             .prop_map(|(which, outcome, slow)| Do::Exit { which, outcome, slow }),
         1 => Just(Do::Isolate),
         1 => Just(Do::Reset),
+        1 => Just(Do::GoOn),
     ]
 }
 
@@ -260,7 +296,10 @@ impl Gap {
 
 prop_compose! {
     fn configs()(
-        tenth in 1..60u64,
+        window in prop_oneof![
+            2 => (1..60u64).prop_map(|tenth| WindowConfig::Ms((tenth * 10) as f64)),
+            1 => prop_oneof![1..8u32, 30..70u32].prop_map(WindowConfig::Calls),
+        ],
         failure_rate in 1..=100u8,
         min_calls in 1..8u32,
         consecutive in prop::option::weighted(0.3, 1..6u32),
@@ -270,7 +309,7 @@ prop_compose! {
         probe_timeout in 1..500u64,
     ) -> BreakerConfig {
         BreakerConfig {
-            window: WindowConfig::Ms((tenth * 10) as f64),
+            window,
             failure_rate: f64::from(failure_rate) / 100.0,
             min_calls,
             consecutive,
@@ -293,8 +332,8 @@ proptest! {
         start in 0..10_000_000u64,
         steps in prop::collection::vec((gaps(), 0..MILLI, actions()), 1..64),
     ) {
-        let breaker = Arc::new(Breaker::new(config.clone(), 1));
-        let handle = BreakerHandle::new(breaker.clone());
+        let mut breaker = Arc::new(Breaker::new(config.clone(), 1));
+        let mut handle = BreakerHandle::new(breaker.clone());
         let mut machine = Machine::new(config.clone());
         let (mut now_ms, mut now) = (start, start * MILLI);
         // Permits that are out, those of earlier states among them.
@@ -329,6 +368,14 @@ proptest! {
                     breaker.reset();
                     machine.seen.closed += u64::from(machine.state() != State::Closed);
                     machine.close();
+                }
+                Do::GoOn => {
+                    let saved: Saved = serde_json::from_str(&breaker.save(now)).unwrap();
+                    breaker = Arc::new(Breaker::new(config.clone(), 1));
+                    handle = BreakerHandle::new(breaker.clone());
+                    breaker.restore(&saved, 0.0, now);
+                    machine.go_on_elsewhere(now_ms);
+                    permits.clear();
                 }
             }
             prop_assert_eq!((breaker.state(), breaker.control().generation()), (machine.state(), machine.changes));
@@ -482,4 +529,123 @@ fn of_threads_that_change_a_breaker_the_last_truth_is_what_stays_to_be_seen() {
         });
         assert_eq!(*memory.0.lock(), truth(&breaker));
     }
+}
+
+/// A key as the bridge hands it over.
+fn key(number: u64) -> (Fingerprint, KeyText) {
+    (crate::dice::key(number), Box::new([number as u16]))
+}
+
+#[test]
+fn each_key_of_a_breaker_is_a_machine_of_its_own() {
+    const KEYS: usize = 5;
+    let mut dice = Dice::new(34);
+    for _ in 0..2_000 {
+        let config = BreakerConfig {
+            window: dice.one_of(&[WindowConfig::Ms(100.0), WindowConfig::Calls(6)]),
+            failure_rate: dice.one_of(&[0.25, 0.5, 1.0]),
+            min_calls: dice.one_of(&[1, 3, 5]),
+            consecutive: dice.one_of(&[None, Some(3)]),
+            slow: None,
+            open: OpenConfig { for_ms: 20.0, max_ms: 80.0, jitter: 0.0 },
+            probes: dice.one_of(&[1, 2]),
+            probe_timeout_ms: 30.0,
+            max_keys: Some(KEYS as u32),
+            provenance: Provenance::default(),
+        };
+        let breaker = Arc::new(Breaker::new(config.clone(), 1));
+        let handle = BreakerHandle::new(breaker.clone());
+        let mut machines = [(); KEYS].map(|()| Machine::new(config.clone()));
+        let mut permits: Vec<(usize, u32, u32)> = Vec::new();
+        let mut now = 0;
+        for _ in 0..200 {
+            now += dice.one_of(&[0, 0, 1, 5, 20, 40]);
+            let which = dice.below(KEYS as u64) as usize;
+            let (fingerprint, text) = key(which as u64);
+            match (dice.below(30), dice.index(permits.len())) {
+                (0, _) => {
+                    assert!(breaker.isolate_key(fingerprint, || text, now * MILLI));
+                    machines[which].failed_probes = 0;
+                    machines[which].go(Stand::Isolated);
+                }
+                (1, _) if machines[which].changes > 0 => {
+                    breaker.reset_key(fingerprint);
+                    machines[which].close();
+                }
+                (2..15, Some(index)) => {
+                    let (of, place, permit) = permits.swap_remove(index);
+                    let outcome = dice.one_of(&[Outcome::Ok, Outcome::Fail, Outcome::Ignore]);
+                    handle.exit_at(place, permit, outcome, 0.0, now * MILLI);
+                    machines[of].exit(permit, outcome, 0.0, now * MILLI);
+                }
+                _ => {
+                    let (entry, place) = handle.enter_key(fingerprint, || text, now * MILLI);
+                    assert_eq!(entry, machines[which].enter(now));
+                    if let Entry::Admitted(permit) = entry {
+                        permits.push((which, place, permit));
+                    }
+                }
+            }
+            assert_eq!(breaker.state_of(fingerprint), machines[which].state());
+        }
+        let said = serde_json::to_value(breaker.report(now * MILLI)).unwrap();
+        let sum = |count: fn(&Seen) -> u64| machines.iter().map(|machine| count(&machine.seen)).sum::<u64>();
+        assert_eq!(
+            ["ok", "failed", "ignored", "refused", "stale"].map(|of| said[of].as_u64().unwrap()),
+            [
+                sum(|seen| seen.ok),
+                sum(|seen| seen.failed),
+                sum(|seen| seen.ignored),
+                sum(|seen| seen.refused),
+                sum(|seen| seen.stale)
+            ]
+        );
+        assert_eq!(said["overflowed"], 0);
+        let open = machines.iter().filter(|machine| machine.state() != State::Closed).count();
+        assert_eq!(said["openKeys"], open);
+    }
+}
+
+#[test]
+fn threads_that_bring_more_keys_than_there_are_places_drop_none_that_counts() {
+    let config = BreakerConfig {
+        window: WindowConfig::Ms(60_000.0),
+        failure_rate: 1.0,
+        min_calls: 1_000,
+        consecutive: Some(2),
+        slow: None,
+        open: OpenConfig { for_ms: 60_000.0, max_ms: 60_000.0, jitter: 0.0 },
+        probes: 1,
+        probe_timeout_ms: 60_000.0,
+        max_keys: Some(20),
+        provenance: Provenance::default(),
+    };
+    let breaker = Arc::new(Breaker::new(config, 1));
+    let handle = BreakerHandle::new(breaker.clone());
+    for which in 0..10 {
+        let (fingerprint, text) = key(which);
+        for _ in 0..2 {
+            let (Entry::Admitted(permit), place) = handle.enter_key(fingerprint, || text.clone(), 0) else { panic!() };
+            handle.exit_at(place, permit, Outcome::Fail, 0.0, 0);
+        }
+    }
+    std::thread::scope(|scope| {
+        for thread in 0..3u64 {
+            let breaker = &breaker;
+            scope.spawn(move || {
+                let (handle, mut dice) = (BreakerHandle::new(breaker.clone()), Dice::new(thread));
+                for _ in 0..20_000 {
+                    let (fingerprint, text) = key(100 + dice.below(1_000));
+                    if let (Entry::Admitted(permit), place) = handle.enter_key(fingerprint, || text, 0) {
+                        handle.exit_at(place, permit, Outcome::Ok, 0.0, 0);
+                    }
+                }
+            });
+        }
+    });
+    let said = serde_json::to_value(breaker.report(0)).unwrap();
+    assert_eq!((&said["keys"], &said["openKeys"]), (&json!(20), &json!(10)));
+    let ended = ["ok", "stale"].map(|of| said[of].as_u64().unwrap()).iter().sum::<u64>();
+    assert_eq!(ended, 60_000);
+    assert!((0..10).all(|which| breaker.state_of(key(which).0) == State::Open));
 }

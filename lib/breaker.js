@@ -196,10 +196,11 @@ class Breaker {
    * Lets a call through a policy in together with a permit of a bulkhead, or refuses it.
    * @param {Breaker} breaker without keys
    * @param {number} bulkheadId
+   * @param {boolean} bulkheadFirst
    * @returns {Pass | InstanceType<typeof Refused> | undefined} nothing where no permit is free
    */
-  static letInto(breaker, bulkheadId) {
-    const generation = breaker.#native.passIn(breaker.#id, bulkheadId)
+  static letInto(breaker, bulkheadId, bulkheadFirst) {
+    const generation = breaker.#native.passIn(breaker.#id, bulkheadId, bulkheadFirst ? 1 : 0)
     if (generation === NO_PERMIT) return undefined
     return breaker.#passed(breaker.#entered(generation, undefined), undefined)
   }

@@ -51,7 +51,7 @@ function passageOf(one, other) {
   const [breaker, bulkhead] = one instanceof Breaker ? [one, other] : [other, one]
   if (!(breaker instanceof Breaker) || !(bulkhead instanceof Bulkhead) || breaker.perKey) return undefined
   const id = Bulkhead.countedId(bulkhead)
-  return id === undefined ? undefined : (theLongWay) => passage(breaker, bulkhead, id, theLongWay)
+  return id === undefined ? undefined : (theLongWay) => passage(breaker, bulkhead, id, one === bulkhead, theLongWay)
 }
 
 /** @param {any} given */

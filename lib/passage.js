@@ -15,14 +15,15 @@ const { Scope } = require('./scope.js')
  * @param {BreakerHandle} breaker without keys
  * @param {BulkheadHandle} bulkhead whose free permits are only counted
  * @param {number} bulkheadId
+ * @param {boolean} bulkheadFirst whether it stands outside
  * @param {Layer} theLongWay the two of them one after the other
  * @returns {Layer}
  */
-function passage(breaker, bulkhead, bulkheadId, theLongWay) {
+function passage(breaker, bulkhead, bulkheadId, bulkheadFirst, theLongWay) {
   return (outer, next) => {
     let pass
     try {
-      pass = letIn(breaker, bulkhead, bulkheadId)
+      pass = letIn(breaker, bulkhead, bulkheadId, bulkheadFirst)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -62,11 +63,12 @@ function passage(breaker, bulkhead, bulkheadId, theLongWay) {
  * @param {BreakerHandle} breaker
  * @param {BulkheadHandle} bulkhead
  * @param {number} bulkheadId
+ * @param {boolean} bulkheadFirst
  */
-function letIn(breaker, bulkhead, bulkheadId) {
+function letIn(breaker, bulkhead, bulkheadId, bulkheadFirst) {
   // While everybody may enter, the breaker need not be asked at all.
   const pass = Breaker.freely(breaker)
-  if (pass === undefined) return Breaker.letInto(breaker, bulkheadId)
+  if (pass === undefined) return Breaker.letInto(breaker, bulkheadId, bulkheadFirst)
   return Bulkhead.enter(bulkhead) ? pass : undefined
 }
 

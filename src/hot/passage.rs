@@ -1,5 +1,5 @@
 //! What a policy asks where a breaker and a bulkhead stand next to each other: both at once, and both back at once. Owns that
-//! what one of them refuses leaves nothing behind at the other. Never decides which stands outside: nothing happens in between.
+//! what one of them refuses leaves nothing behind at the other. Never waits.
 
 use super::{Callback, Trouble, enter};
 use crate::environment::Handle;
@@ -7,31 +7,41 @@ use napi::sys;
 use spillway_engine::primitive::breaker::NO_PLACE;
 use spillway_engine::primitive::gate::Entry;
 
-/// There was no permit that nobody waits for; the breaker was not entered.
+/// There was no permit that nobody waits for, and nobody was let in anywhere.
 const NO_PERMIT: i64 = -2;
 
-/// `passIn(breakerId, bulkheadId[, nowMs])` → as `breakerEnter`, or -2 where no permit is free. Of permits as `bulkheadEnter` takes
-/// them.
+/// `passIn(breakerId, bulkheadId, bulkheadFirst[, nowMs])` → as `breakerEnter`, or -2 where no permit is free. Of permits as
+/// `bulkheadEnter` takes them. Where both say no, the first is heard.
 unsafe extern "C" fn pass_in<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<3>(env, info, |call| {
+    enter::<4>(env, info, |call| {
         let now = call.now::<MANUAL>()?;
-        let handles = call.environment.handles.borrow();
-        let handle = |id| handles.get(id).map(|open| &open.handle);
-        match (handle(call.id(0)?), handle(call.id(1)?)) {
-            (Some(Handle::Breaker(breaker)), Some(Handle::Bulkhead(bulkhead)))
-                if !breaker.breaker().life().has_ended() && !bulkhead.has_ended() =>
-            {
-                let entry = breaker.enter(now);
-                if let Entry::Admitted(generation) = entry
-                    && !bulkhead.enter()
-                {
+        let bulkhead_first = call.id(2)? != 0;
+        let entry = {
+            let handles = call.environment.handles.borrow();
+            let handle = |id| handles.get(id).map(|open| &open.handle);
+            let (Some(Handle::Breaker(breaker)), Some(Handle::Bulkhead(bulkhead))) =
+                (handle(call.id(0)?), handle(call.id(1)?))
+            else {
+                return Err(Trouble::Disposed);
+            };
+            if breaker.breaker().life().has_ended() || bulkhead.has_ended() {
+                return Err(Trouble::Disposed);
+            }
+            if bulkhead_first && !bulkhead.enter() {
+                return call.integer(NO_PERMIT);
+            }
+            let entry = breaker.enter(now);
+            match entry {
+                Entry::Refused(_) if bulkhead_first => bulkhead.exit(&|| now),
+                Entry::Admitted(generation) if !bulkhead_first && !bulkhead.enter() => {
                     breaker.withdraw(generation, now);
                     return call.integer(NO_PERMIT);
                 }
-                call.entered(entry, NO_PLACE)
+                _ => {}
             }
-            _ => Err(Trouble::Disposed),
-        }
+            entry
+        };
+        call.entered(entry, NO_PLACE)
     })
 }
 

@@ -545,11 +545,22 @@ export interface Bulkhead<M extends Mode = 'sync'> extends Primitive {
    * `node:diagnostics_channel` as `spillway:bulkhead:refused`. An error it throws is an uncaught exception and changes no answer.
    */
   on(event: 'refused', listener: (event: BulkheadRefused) => void): () => void
+  /** Calls `listener` when a call of this handle that had to wait need not any more. Also published as `spillway:bulkhead:waited`. */
+  on(event: 'waited', listener: (event: BulkheadWaited) => void): () => void
   /**
    * Calls `listener` when a permit of this handle has expired: in the thread that held it, once its event loop turns, and not before
    * somebody asks, waits or takes a snapshot. Also published as `spillway:bulkhead:expired`.
    */
   on(event: 'expired', listener: (event: BulkheadExpired) => void): () => void
+}
+
+export interface BulkheadWaited {
+  readonly bulkhead: Bulkhead<Mode>
+  /** Of a bulkhead per key. */
+  readonly key?: string
+  readonly waitMs: number
+  /** Whether a permit came; else the call has left the queue: aborted, or after `queueTimeout`. */
+  readonly served: boolean
 }
 
 export interface BulkheadRefused {

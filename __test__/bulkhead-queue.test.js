@@ -198,6 +198,24 @@ function aborting() {
   return { signal: controller.signal, abort: () => controller.abort() }
 }
 
+test('who had to wait is told of when that is over, served or not', async (t) => {
+  const { bulkhead, tick } = timed(t, { limit: 1, queue: 2, queueTimeout: 500 })
+  const told = []
+  bulkhead.on('waited', (event) => told.push(event))
+  const first = bulkhead.tryAcquire()
+  const served = bulkhead.acquire()
+  const left = bulkhead.acquire()
+  tick(200)
+  first.release()
+  await served
+  tick(300)
+  await assert.rejects(left, { code: 'E_FULL' })
+  assert.deepEqual(told, [
+    { bulkhead, waitMs: 200, served: true },
+    { bulkhead, waitMs: 500, served: false },
+  ])
+})
+
 test('an operator sets limit, queue and lease from outside, by names of one’s own too, and sees where each came from', async (t) => {
   const env = { BULKHEAD_TOOL_JOB_MAX: '2', BULKHEAD_TOOL_JOB_LEASE_MS: '900', SPILLWAY_BULKHEAD_TOOL_JOB_QUEUE: '5' }
   const sp = spillway({ isolated: true, env })

@@ -74,7 +74,7 @@ class Bulkhead {
   #leased
   /** Whether a free permit is only counted, and needs no receipt. */
   #counted
-  #events = new Events('bulkhead', ['refused', 'expired'])
+  #events = new Events('bulkhead', ['refused', 'waited', 'expired'])
   #nesting = nestingOf(this)
   /** @type {InstanceType<typeof LeaseWatch> | undefined} */
   #watch
@@ -224,7 +224,7 @@ class Bulkhead {
   }
 
   /**
-   * @param {'refused' | 'expired'} event
+   * @param {'refused' | 'waited' | 'expired'} event
    * @param {(message: any) => void} listener
    */
   on(event, listener) {
@@ -346,6 +346,7 @@ class Bulkhead {
     const native = this.#native
     return new Promise((resolve, reject) => {
       const { queueTimeoutMs } = this.#shape
+      const began = this.#place.now()
       const abort = () => leave(() => reject(signal?.reason))
       const deadline = deadlines.schedule(queueTimeoutMs, () => {
         const message = `no permit of the bulkhead "${this.name}" came free within ${queueTimeoutMs} ms`
@@ -353,22 +354,24 @@ class Bulkhead {
       })
       this.#watch?.begin(key, leaseLeftMs)
       signal?.addEventListener('abort', abort, { once: true })
-      const over = () => {
+      /** @param {boolean} served */
+      const over = (served) => {
         deadlines.cancel(deadline)
         this.#watch?.end(key)
         signal?.removeEventListener('abort', abort)
+        this.#waited(key, this.#place.now() - began, served)
       }
       /** @param {() => void} answer */
       const leave = (answer) => {
         // If the turn has come already, a letter is on its way and decides.
         if (!native.leave(receipt)) return
         mailbox.expectNoMore(receipt)
-        over()
+        over(false)
         answer()
       }
       mailbox.expect(receipt, {
         onYours: () => {
-          over()
+          over(true)
           resolve(this.#hold(receipt, key))
         },
       })
@@ -413,6 +416,15 @@ class Bulkhead {
     const refusal = refusalInfo('E_FULL', this.name, retryAfterMs)
     if (this.#events.wanted('refused')) this.#events.emit('refused', { ...this.#about(key), refusal })
     return { refusal, message }
+  }
+
+  /**
+   * @param {string} key
+   * @param {number} waitMs
+   * @param {boolean} served
+   */
+  #waited(key, waitMs, served) {
+    if (this.#events.wanted('waited')) this.#events.emit('waited', { ...this.#about(key), waitMs, served })
   }
 
   /** @param {string} key */

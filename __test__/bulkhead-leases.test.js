@@ -20,6 +20,7 @@ test('a permit that is not given back in time goes to who waits, by itself', asy
   tick(2999)
   assert.equal(await fate(waiting), 'pending')
   tick(1)
+  assert.notEqual(await fate(waiting), 'pending')
   const permit = await waiting
   assert.deepEqual(load(), [1, 0])
   lost.release()
@@ -70,6 +71,17 @@ test('a permit given back in time does not expire, and whoever asks finds out wh
   lost.release()
   assert.equal(bulkhead.tryAcquire(), null)
   assert.equal(report().expired, 1)
+})
+
+test('what comes late frees nobody’s permit, also once its number has come round and stands for another', (t) => {
+  const { bulkhead, report, tick } = timed(t, { limit: 1, lease: 1000 })
+  const lost = bulkhead.tryAcquire()
+  tick(1000)
+  assert.equal(report().inUse, 0)
+  for (let i = 1; i < 4096; i++) bulkhead.tryAcquire().release()
+  assert.notEqual(bulkhead.tryAcquire(), null)
+  lost.release()
+  assert.equal(report().inUse, 1)
 })
 
 test('a run whose lease has ended still answers its caller, and its end frees nobody’s permit', async (t) => {

@@ -12,7 +12,8 @@ const instead = (options) => fallback(() => 'instead', options)
 test('what succeeds is never replaced, whatever it is', async (t) => {
   const { policy, counted } = opened(t)
   const guarded = policy(fallback(() => assert.fail('it was asked')))
-  for (const value of [undefined, null, false, 0, '', down, Refusal]) assert.equal(await guarded.run(() => value), value)
+  for (const value of [undefined, null, false, 0, '', down, Refusal])
+    assert.equal(await guarded.run(() => value), value)
   assert.deepEqual(counted(), { ok: 7 })
 })
 
@@ -25,7 +26,14 @@ test('any error is replaced by default, and the answer is told it', async (t) =>
       return 'instead'
     }),
   )
-  const errors = [down, new TypeError('mine'), undefined, null, 'text', new Refusal({ code: 'E_OPEN', primitive: 'far' })]
+  const errors = [
+    down,
+    new TypeError('mine'),
+    undefined,
+    null,
+    'text',
+    new Refusal({ code: 'E_OPEN', primitive: 'far' }),
+  ]
   for (const error of errors) assert.equal(await guarded.run(() => Promise.reject(error)), 'instead')
   assert.equal(await guarded.run(inTurn(down)), 'instead')
   assert.deepEqual(told, [...errors, down])
@@ -175,5 +183,12 @@ test('options are told with their names', () => {
   assert.throws(() => fallback(), { code: 'E_FUNCTION' })
   assert.throws(() => fallback(() => 1, { when: 'always' }), { code: 'E_OPTION', option: 'when' })
   assert.throws(() => fallback(() => 1, { if: () => true }), { code: 'E_OPTION', option: 'if' })
-  assert.throws(() => fallback(() => 1, () => true), { code: 'E_OPTION' })
+  assert.throws(
+    () =>
+      fallback(
+        () => 1,
+        () => true,
+      ),
+    { code: 'E_OPTION' },
+  )
 })

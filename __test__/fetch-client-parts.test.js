@@ -6,9 +6,11 @@ const assert = require('node:assert/strict')
 const { Readable } = require('node:stream')
 const { test } = require('node:test')
 const { callTerms, clientTerms } = require('../adapters/http-client/client-options.js')
+const { abortLate } = require('../adapters/http-client/late-abort.js')
 const { httpDate } = require('../adapters/http-client/http-date.js')
 const { RequestToSend } = require('../adapters/http-client/request.js')
 const { retryAfterMs } = require('../adapters/http-client/retry-after.js')
+const { letGo } = require('../adapters/http-client/unread.js')
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5)
 const URL_OF_IT = 'http://upstream.test/'
@@ -204,4 +206,24 @@ test('both lists can be given', () => {
   const { outcomeOf, retryStatus } = clientTerms({ failStatus: [429, 503], retryStatus: [] })
   assert.deepEqual([outcomeOf(429), outcomeOf(503), outcomeOf(500)], ['fail', 'fail', 'ok'])
   assert.equal(retryStatus.size, 0)
+})
+
+// ---------------------------------------------------------------- what is left of one
+
+test('what says that it is long is not begun to be read', async () => {
+  const seen = []
+  const body = new ReadableStream(
+    { pull: () => void seen.push('read'), cancel: () => void seen.push('cancelled') },
+    { highWaterMark: 0 },
+  )
+  letGo(new Response(body, { headers: { 'content-length': '65537' } }))
+  await Promise.resolve()
+  assert.deepEqual(seen, ['cancelled'])
+})
+
+test('a signal that was aborted just before the body was handed over breaks it off', () => {
+  const controller = new AbortController()
+  const reason = new Error('the user has gone')
+  abortLate(AbortSignal.abort(reason), controller, new Response('body').body)
+  assert.equal(controller.signal.reason, reason)
 })

@@ -15,7 +15,12 @@ const made = (t, options, ...around) => {
   const names = (primitives) => Object.keys(primitives)
   return {
     strategies: policies.upstream.strategies,
-    opened: { breakers: names(breakers), bulkheads: names(bulkheads), limiters: names(limiters), budgets: names(budgets) },
+    opened: {
+      breakers: names(breakers),
+      bulkheads: names(bulkheads),
+      limiters: names(limiters),
+      budgets: names(budgets),
+    },
   }
 }
 
@@ -67,7 +72,10 @@ test('primitives that are open already are taken as they are, under their own na
   const limiter = sp.limiter('quota', { limit: 5, window: '1s' })
   const breaker = sp.breaker('shared')
   const bulkhead = sp.bulkhead('slots', { limit: 5 })
-  sp.policy('upstream', presets.http({ limiter, breaker, bulkhead, timeout: false, retry: false, attemptTimeout: false }))
+  sp.policy(
+    'upstream',
+    presets.http({ limiter, breaker, bulkhead, timeout: false, retry: false, attemptTimeout: false }),
+  )
   const { policies, breakers } = sp.snapshot()
   assert.deepEqual(policies.upstream.strategies, ['limiter quota', 'breaker shared', 'bulkhead slots'])
   assert.deepEqual(Object.keys(breakers), ['shared'])
@@ -146,7 +154,13 @@ test('one preset serves many policies, each with primitives of its own', (t) => 
   sp.policy('one', preset)
   sp.policy('two', preset)
   const { breakers, bulkheads } = sp.snapshot()
-  assert.deepEqual([Object.keys(breakers).sort(), Object.keys(bulkheads).sort()], [['one', 'two'], ['one', 'two']])
+  assert.deepEqual(
+    [Object.keys(breakers).sort(), Object.keys(bulkheads).sort()],
+    [
+      ['one', 'two'],
+      ['one', 'two'],
+    ],
+  )
   assert.throws(() => (preset.kind = 'other'), TypeError)
 })
 

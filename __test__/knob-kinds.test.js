@@ -211,13 +211,8 @@ test('what a variable may hold, the option may be: the ranges have the same ends
       return false
     }
   }
-  for (const [kind, options] of [
-    ['breaker', Object.keys(TABLES.breaker.knobs)],
-    // A bulkhead's lease is compared where leases are opened.
-    ['bulkhead', ['limit', 'queue', 'queueTimeout']],
-  ]) {
-    for (const option of options) {
-      const { min, max } = TABLES[kind].knobs[option]
+  for (const kind of ['breaker', 'bulkhead']) {
+    for (const [option, { min, max }] of Object.entries(TABLES[kind].knobs)) {
       const isShare = option === 'failureRate'
       const [below, above] = isShare ? [0, 1.0000001] : [min - 1, max + 1]
       assert.deepEqual(

@@ -83,7 +83,10 @@ for (const [what, strategiesOf] of [
   ['the standard order', () => [presets.http({ limiter: { limit: 5, window: '1s' }, bulkhead: { limit: 5 } })]],
   ['a fallback around everything', (sp) => [answer, timeout('1s'), retry(), hedge(), sp.breaker('b'), timeout(100)]],
   ['two fallbacks', () => [answer, fallback(() => 'another')]],
-  ['a limiter or a shed around a fallback', (sp) => [sp.limiter('l', { limit: 5, window: '1s' }), sp.shed('s'), answer]],
+  [
+    'a limiter or a shed around a fallback',
+    (sp) => [sp.limiter('l', { limit: 5, window: '1s' }), sp.shed('s'), answer],
+  ],
   ['a timeout around a fallback', () => [timeout('1s'), answer]],
   ['two bulkheads of different names', (sp) => [bulkhead(sp), sp.bulkhead('others', { limit: 5 })]],
   ['a longer timeout around a shorter one', () => [timeout(1001), timeout(1000)]],

@@ -99,7 +99,10 @@ test('a listener that aborts again, listens or takes off changes nothing for the
   const off = Scope.onAbort(scope, () => heard.push('second'))
   Scope.onAbort(scope, () => heard.push('third'))
   Scope.abort(scope, 'once')
-  assert.deepEqual(heard.filter((name) => name !== 'second'), ['first', 'third'])
+  assert.deepEqual(
+    heard.filter((name) => name !== 'second'),
+    ['first', 'third'],
+  )
   assert.deepEqual(Scope.abortedBy(scope), { reason: 'once' })
 })
 
@@ -184,14 +187,29 @@ test('what was left behind is waited for by all around it, and by nobody else', 
   const [outer, middle, inner] = line(3)
   const beside = Scope.within(outer)
   const quiet = []
-  assert.equal(Scope.isQuiet(middle, () => assert.fail('it was')), true)
+  assert.equal(
+    Scope.isQuiet(middle, () => assert.fail('it was')),
+    true,
+  )
   Scope.leaveBehind(inner)
-  assert.equal(Scope.isQuiet(outer, () => quiet.push('outer')), false)
-  assert.equal(Scope.isQuiet(middle, () => quiet.push('middle')), false)
-  assert.equal(Scope.isQuiet(beside, () => {}), true)
+  assert.equal(
+    Scope.isQuiet(outer, () => quiet.push('outer')),
+    false,
+  )
+  assert.equal(
+    Scope.isQuiet(middle, () => quiet.push('middle')),
+    false,
+  )
+  assert.equal(
+    Scope.isQuiet(beside, () => {}),
+    true,
+  )
   Scope.catchUp(inner)
   assert.deepEqual(quiet, ['middle', 'outer'])
-  assert.equal(Scope.isQuiet(outer, () => {}), true)
+  assert.equal(
+    Scope.isQuiet(outer, () => {}),
+    true,
+  )
 })
 
 test('of several the last one tells, and once', () => {
@@ -200,7 +218,10 @@ test('of several the last one tells, and once', () => {
   let told = 0
   Scope.leaveBehind(one)
   Scope.leaveBehind(two)
-  assert.equal(Scope.isQuiet(outer, () => told++), false)
+  assert.equal(
+    Scope.isQuiet(outer, () => told++),
+    false,
+  )
   Scope.catchUp(two)
   assert.equal(told, 0)
   Scope.catchUp(one)

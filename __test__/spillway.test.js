@@ -590,7 +590,7 @@ const RULES = [
   ['breaker', 'probes', {}, 'E_OPTION', ranged('1', '65,535'), MISTYPED, [0, 65_536, ...FRACTIONS]],
   ['breaker', 'probeTimeout', {}, 'E_DURATION', DURATION, ['soon', null]],
   ['breaker', 'probeTimeout', {}, 'E_DURATION', '1 ms to 86,400,000 ms', [], [0, '25h']],
-  ['breaker', 'perKey', {}, 'E_OPTION', 'must be true or false', ['true', 1, null]],
+  ['breaker', 'perKey', {}, 'E_OPTION', 'must be true or false', [1, 'yes', null]],
   ['breaker', 'maxKeys', { perKey: true }, 'E_OPTION', ranged('1', '1,000,000'), MISTYPED, [0, 1e6 + 1, ...FRACTIONS]],
   ['breaker', 'maxKeys', {}, 'E_OPTION', 'is for one with `perKey`', [5]],
   ['breaker', 'classify', {}, 'E_OPTION', 'must be a function', ['ok', null, {}, 7]],

@@ -7,7 +7,7 @@ const { createHook } = require('node:async_hooks')
 const { test } = require('node:test')
 const { spillway, retry, timeout } = require('../index.js')
 
-/** All deadlines share one timer, which is armed anew now and then. */
+/** All deadlines of a thread share one timer, which is armed anew now and then; and its clock has one. */
 const A_HANDFUL = 5
 
 /** How many timers Node is asked for while `body` runs. */

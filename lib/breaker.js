@@ -183,11 +183,13 @@ class Breaker {
   }
 
   /**
-   * The generation while everybody may enter without asking, else -1.
+   * Whether everybody may enter without asking.
    * @param {Breaker} breaker
+   * @returns {Pass | undefined}
    */
   static freely(breaker) {
-    return slots[breaker.#slot] - 1
+    const shown = slots[breaker.#slot]
+    return shown > 0 ? breaker.#pass(shown - 1, NO_PLACE) : undefined
   }
 
   /**
@@ -230,8 +232,17 @@ class Breaker {
    * @returns {Pass | InstanceType<typeof Refused>}
    */
   #passed(generation, key) {
-    if (generation >= 0) return { generation, place, began: this.#slowOverMs === undefined ? 0 : this.#begin() }
+    if (generation >= 0) return this.#pass(generation, place)
     return new Refused('E_OPEN', this.name, { retryAfterMs: this.#refused({ key }) })
+  }
+
+  /**
+   * @param {number} generation
+   * @param {number} place
+   * @returns {Pass}
+   */
+  #pass(generation, place) {
+    return { generation, place, began: this.#slowOverMs === undefined ? 0 : this.#begin() }
   }
 
   get state() {

@@ -248,9 +248,11 @@ class Bulkhead {
   /** Whether a permit was free and is counted now. */
   #entered() {
     if (!this.#counted) return false
-    const entered = this.#native.bulkheadEnter(this.#id)
-    if (entered === undefined) throw troubleOf(this.kind, this.name)
-    return entered
+    const answer = this.#native.bulkheadEnter(this.#id)
+    // The usual answer is the cheapest to make.
+    if (answer === undefined) return true
+    if (answer) throw troubleOf(this.kind, this.name)
+    return false
   }
 
   #exit() {

@@ -6,7 +6,7 @@ const { misuse } = require('./misuse.js')
 /** @typedef {typeof import('../native/index.js')} Cold */
 /** @typedef {[limit?: number, windowMs?: number, burst?: number]} PlanArguments */
 /**
- * The callbacks of the hot path, as src/hot.rs describes them. Each answers `undefined` in trouble.
+ * The callbacks of the hot path, as src/hot.rs describes them. Each answers `undefined` in trouble, but where it says otherwise.
  * @typedef {object} Hot
  * @property {() => void} noop
  * @property {(details: Float64Array, slots: Int32Array, onMail: () => void) => boolean} attach

@@ -65,8 +65,9 @@ function passage(breaker, bulkhead, bulkheadId, theLongWay) {
  */
 function letIn(breaker, bulkhead, bulkheadId) {
   // While everybody may enter, the breaker need not be asked at all.
-  if (Breaker.freely(breaker) < 0) return Breaker.letInto(breaker, bulkheadId)
-  return Bulkhead.enter(bulkhead) ? Breaker.letIn(breaker, undefined) : undefined
+  const pass = Breaker.freely(breaker)
+  if (pass === undefined) return Breaker.letInto(breaker, bulkheadId)
+  return Bulkhead.enter(bulkhead) ? pass : undefined
 }
 
 module.exports = { passage }

@@ -3,7 +3,6 @@
 
 const fs = require('node:fs')
 const { ask, ownFaults, tally, unasked } = require('./board.js')
-const { contestants } = require('./contestants/index.js')
 const { faults } = require('./faults/index.js')
 const { render } = require('./table.js')
 const { wantsNewer } = require('./versions.js')
@@ -31,14 +30,15 @@ function order(words) {
 }
 
 /** @param {{ name: string, right: number, asked: number }} one */
-const told = ({ name, right, asked }) => `${name} ${right} of ${asked}`
+const shown = ({ name, right, asked }) => `${name} ${right} of ${asked}`
 
 async function main() {
   const { only, json } = order(process.argv.slice(2))
   const sections = await ask(only)
   console.log(render(sections, process.stdout.columns ?? WIDTH))
-  console.log(`right, of what was asked: ${tally(sections).map(told).join(', ')}\n`)
-  for (const { name, version, wants } of wantsNewer(Object.keys(contestants))) {
+  const counts = tally(sections)
+  console.log(`right, of what was asked: ${counts.map(shown).join(', ')}\n`)
+  for (const { name, version, wants } of wantsNewer(counts.map(({ name }) => name))) {
     console.log(`${name}@${version} asks for Node ${wants}, and ran on ${process.version}.`)
   }
   if (json) fs.writeFileSync(json, `${JSON.stringify({ node: process.version, sections }, null, 2)}\n`)

@@ -30,14 +30,14 @@ function judge(fault, contestant) {
     })
     cell.once('close', (code, signal) => {
       clearTimeout(hung)
-      if (!answered)
-        resolve({ verdict: 'failed', said: `could not be run: ${lastLine(stderr) ?? `ended with ${signal ?? code}`}` })
+      const reason = reasonIn(stderr) ?? `ended with ${signal ?? code}`
+      if (!answered) resolve({ verdict: 'failed', said: `could not be run: ${reason}` })
     })
   })
 }
 
-/** @param {string} text */
-const lastLine = (text) =>
+/** @param {string} text what a process that broke said last */
+const reasonIn = (text) =>
   text
     .trim()
     .split('\n')

@@ -40,7 +40,7 @@ const ignore = () => {}
 /**
  * Opens a breaker by failures, and waits until it lets a probe through.
  * @param {import('./contestants/index.js').BreakerGuard} breaker
- * @param {import('./trial.js').Trial} trial
+ * @param {InstanceType<typeof import('./trial.js').Trial>} trial
  */
 async function openAndWait(breaker, trial) {
   await repeat(breaker, WISH.minCalls, fail)

@@ -2,7 +2,6 @@
 // open, and that what must not be sent twice is sent once, whatever the policy does. Never throws for a status: a Response is a value.
 'use strict'
 
-const { isRefusal } = require('../../lib/refusals.js')
 const { mark } = require('../../lib/verdict.js')
 const { abortLate } = require('./late-abort.js')
 const { retryAfterMs } = require('./retry-after.js')
@@ -73,7 +72,11 @@ class Exchange {
       const response = await fetch(...this.#request.toSend(attempt))
       return this.#answered(response, controller)
     } catch (error) {
-      throw signal.aborted ? error : this.#failed(error)
+      // Of all others the policy knows itself what they are.
+      if (error instanceof TypeError && !this.#request.isWellFormed()) {
+        mark(error, { outcome: 'ignore', retry: false })
+      }
+      throw error
     } finally {
       // From here on the body belongs to the caller: no deadline of an attempt, and no other attempt that wins, breaks it off.
       signal.removeEventListener('abort', onAbort)
@@ -104,15 +107,6 @@ class Exchange {
     const discard = () => this.#letGo(response)
     if (!this.#terms.retryStatus.has(status)) return { outcome, retry: false, discard }
     return { outcome, retry: true, retryAfterMs: retryAfterMs(headers, Date.now()), discard }
-  }
-
-  /** @param {unknown} error */
-  #failed(error) {
-    // A client within a client has said already what it is; and whoever aborts, it is nobody's failure.
-    if (isRefusal(error) || /** @type {any} */ (error)?.name === 'AbortError') return error
-    if (error instanceof TypeError && !this.#request.isWellFormed())
-      return mark(error, { outcome: 'ignore', retry: false })
-    return mark(error, { outcome: 'fail', retry: this.#repeatable })
   }
 
   /** @param {Response} response */

@@ -9,12 +9,12 @@ const ours = require('../ours.js')
 const { quantile } = require('../spread.js')
 
 const CONTESTANTS = [
-  { kind: 'nobody', name: 'nobody', quick: 100_000, full: 1_000_000, note: 'what the process grows by itself' },
-  { kind: 'spillway', name: 'spillway breaker', quick: 100_000, full: 1_000_000, judged: true },
+  { kind: 'nobody', name: 'nobody', quick: 60_000, full: 1_000_000, note: 'what the process grows by itself' },
+  { kind: 'spillway', name: 'spillway breaker', quick: 60_000, full: 1_000_000, judged: true },
   {
     kind: 'spillwayPolicy',
     name: 'spillway policy',
-    quick: 60_000,
+    quick: 30_000,
     full: 200_000,
     judged: true,
     note: 'with a breaker and a bulkhead',
@@ -22,7 +22,7 @@ const CONTESTANTS = [
   {
     kind: 'opossum',
     name: 'opossum',
-    quick: 20_000,
+    quick: 10_000,
     full: 200_000,
     note: 'ended by shutdown(), which clears its two intervals',
   },
@@ -30,6 +30,14 @@ const CONTESTANTS = [
 
 /** At each tenth of the guards is looked what is held. */
 const MARKS = Array.from({ length: 10 }, (_, tenth) => (tenth + 1) / 10)
+
+/** One heap that gives back what is free: else glibc keeps megabytes of it, more or less of them each time one looks. */
+const ALLOCATOR = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TOP_PAD_: '4096',
+  MALLOC_TRIM_THRESHOLD_: '65536',
+}
 
 /** How much more may be held after all tenths than after none: what looks that are never quite alike add up to. */
 const FLAT = 1.05
@@ -81,7 +89,7 @@ const usual = (tenths) => quantile(tenths, 0.5)
  * @returns {Promise<number[]>} bytes held at each
  */
 async function weigh(kind, counts) {
-  const child = start('churn.js', { execArgv: FLAGS })
+  const child = start('churn.js', { execArgv: FLAGS, env: ALLOCATOR })
   try {
     return await child.ask({ kind, marks: counts })
   } finally {

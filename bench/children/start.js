@@ -7,10 +7,10 @@ const path = require('node:path')
 
 /**
  * @param {string} file in this folder
- * @param {{ args?: string[], execArgv?: string[] }} [options]
+ * @param {{ args?: string[], execArgv?: string[], env?: Record<string, string> }} [options]
  */
-function start(file, { args = [], execArgv = [] } = {}) {
-  const env = { ...process.env, NODE_ENV: 'production' }
+function start(file, { args = [], execArgv = [], env: more = {} } = {}) {
+  const env = { ...process.env, ...more, NODE_ENV: 'production' }
   const child = fork(path.join(__dirname, file), args, { execArgv, env, serialization: 'advanced' })
   return {
     /** @param {unknown} question @returns {Promise<any>} */

@@ -37,7 +37,7 @@
  * @property {string} name
  * @property {import('../faults/index.js').Fault['about'][]} about which faults it can have at all
  * @property {Partial<Record<Need, string>>} lacks what it does not have, and why
- * @property {(trial: import('../trial.js').Trial) => Promise<Guards>} load
+ * @property {() => Promise<Guards>} load
  */
 
 /** @type {Record<string, () => Contestant>} */

@@ -1,9 +1,9 @@
-// A caller who goes while a client waits to ask again. Owns nothing else.
+// Owns one fault: a caller who goes while a client waits to ask again. Never knows whom it asks.
 'use strict'
 
 const { served } = require('../served.js')
 
-const WAIT_MS = 500
+const WAIT_MS = 1000
 
 /** @type {import('./index.js').Fault} */
 module.exports = {
@@ -13,17 +13,18 @@ module.exports = {
   needs: ['client'],
   realTime: true,
   async scenario({ client }, trial) {
-    let came = 0
+    /** @type {unknown[]} */
+    const came = []
     const answer = (/** @type {any} */ _, /** @type {import('node:http').ServerResponse} */ response) => {
-      came++
-      response.writeHead(503).end()
+      came.push(response.writeHead(503).end())
     }
     return served(answer, async (url) => {
       const caller = new AbortController()
       const running = client({ max: 3, waitMs: WAIT_MS })(url, { signal: caller.signal })
       trial.ending(running)
-      await trial.pass(WAIT_MS / 2)
-      if (came !== 1) throw new Error(`${came} requests before the wait was over`)
+      while (came.length === 0) await trial.pass(10)
+      await trial.pass(WAIT_MS / 10)
+      if (came.length !== 1) throw new Error(`${came.length} requests before the wait was over`)
       caller.abort()
       await trial.pass(50)
       return (await trial.ending(running)).how

@@ -1,4 +1,4 @@
-// A caller who goes while a retry waits. Owns nothing else.
+// Owns one fault: a caller who goes while a retry waits. Never knows whom it asks.
 'use strict'
 
 const { failure } = require('../upstream.js')

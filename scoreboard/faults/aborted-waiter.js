@@ -1,4 +1,4 @@
-// Who leaves the queue. Owns nothing else.
+// Owns one fault: who leaves the queue. Never knows whom it asks.
 'use strict'
 
 const { deferred } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// Load that retries make of an outage. Owns nothing else.
+// Owns one fault: load that retries make of an outage. Never knows whom it asks.
 'use strict'
 
 const { failure } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// Calls that run on after their caller was answered. Owns nothing else.
+// Owns one fault: calls that run on after their caller was answered. Never knows whom it asks.
 'use strict'
 
 const { deferred } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// Answers out of a cache. Owns nothing else.
+// Owns one fault: answers out of a cache. Never knows whom it asks.
 'use strict'
 
 const { WISH, answer, fail, ignore } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// Whose call it is. Owns nothing else.
+// Owns one fault: whose call it is. Never knows whom it asks.
 'use strict'
 
 const { AsyncLocalStorage } = require('node:async_hooks')

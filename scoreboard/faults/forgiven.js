@@ -1,4 +1,4 @@
-// Failures that a breaker has already opened for. Owns nothing else.
+// Owns one fault: failures that a breaker has already opened for. Never knows whom it asks.
 'use strict'
 
 const { WISH, answer, fail, openAndWait, repeat } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// Who waits in a queue that is no more. Owns nothing else.
+// Owns one fault: who waits in a queue that is no more. Never knows whom it asks.
 'use strict'
 
 const { deferred } = require('../upstream.js')

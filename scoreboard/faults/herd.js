@@ -1,4 +1,4 @@
-// Callers that come back together. Owns nothing else.
+// Owns one fault: callers that come back together. Never knows whom it asks.
 'use strict'
 
 const { failure } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// A probe that never comes back. Owns nothing else.
+// Owns one fault: a probe that never comes back. Never knows whom it asks.
 'use strict'
 
 const { WISH, answer, deferred, openAndWait } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// Callers who hang up. Owns nothing else.
+// Owns one fault: callers who hang up. Never knows whom it asks.
 'use strict'
 
 const { WISH, answer, ignore } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// Calls that are still under way. Owns nothing else.
+// Owns one fault: calls that are still under way. Never knows whom it asks.
 'use strict'
 
 const { WISH, deferred, fail, repeat } = require('../upstream.js')

@@ -10,7 +10,7 @@
  * @property {string} title what is right, as a sentence
  * @property {string} rule where it says so
  * @property {Need[]} needs what a contestant must have to be asked
- * @property {(guards: Required<Guards>, trial: import('../trial.js').Trial) => Promise<any>} scenario answers what was observed; throws
+ * @property {(guards: Required<Guards>, trial: InstanceType<typeof import('../trial.js').Trial>) => Promise<any>} scenario answers what was observed; throws
  *   when it could not be brought about
  * @property {(observed: any) => boolean} isRight
  * @property {(observed: any) => string} tell

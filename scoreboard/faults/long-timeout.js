@@ -1,4 +1,4 @@
-// A timeout that no timer can hold. Owns nothing else.
+// Owns one fault: a timeout that no timer can hold. Never knows whom it asks.
 'use strict'
 
 const { answer } = require('../upstream.js')

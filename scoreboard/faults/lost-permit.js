@@ -1,4 +1,4 @@
-// Permits of functions that throw. Owns nothing else.
+// Owns one fault: permits of functions that throw. Never knows whom it asks.
 'use strict'
 
 const { answer, failure } = require('../upstream.js')

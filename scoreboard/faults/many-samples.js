@@ -1,4 +1,4 @@
-// What a failure costs. Owns nothing else.
+// Owns one fault: what a failure costs. Never knows whom it asks.
 'use strict'
 
 const { WISH, answer, fail, repeat } = require('../upstream.js')

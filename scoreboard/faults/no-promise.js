@@ -1,4 +1,4 @@
-// A function that answers nothing, and no promise of it. Owns nothing else.
+// Owns one fault: a function that answers nothing, and no promise of it. Never knows whom it asks.
 'use strict'
 
 const { WISH } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// Failures of an hour ago. Owns nothing else.
+// Owns one fault: failures of an hour ago. Never knows whom it asks.
 'use strict'
 
 const { WISH, fail, repeat } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// Who comes first. Owns nothing else.
+// Owns one fault: who comes first. Never knows whom it asks.
 'use strict'
 
 const { deferred } = require('../upstream.js')

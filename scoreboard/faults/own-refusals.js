@@ -1,4 +1,4 @@
-// Calls that were never made. Owns nothing else.
+// Owns one fault: calls that were never made. Never knows whom it asks.
 'use strict'
 
 const { WISH, answer, deferred, repeat } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// Attempts nobody waits for. Owns nothing else.
+// Owns one fault: attempts nobody waits for. Never knows whom it asks.
 'use strict'
 
 const { failure } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// What a queue leaves on a signal that lives long. Owns nothing else.
+// Owns one fault: what a queue leaves on a signal that lives long. Never knows whom it asks.
 'use strict'
 
 const { getEventListeners } = require('node:events')

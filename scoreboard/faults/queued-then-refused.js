@@ -1,4 +1,4 @@
-// A call that had a place in the queue. Owns nothing else.
+// Owns one fault: a call that had a place in the queue. Never knows whom it asks.
 'use strict'
 
 const { deferred } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// Attempts at an open breaker. Owns nothing else.
+// Owns one fault: attempts at an open breaker. Never knows whom it asks.
 'use strict'
 
 const { WISH, answer, fail, ignore } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// An open breaker that is taken over by the next process. Owns nothing else.
+// Owns one fault: an open breaker that is taken over by the next process. Never knows whom it asks.
 'use strict'
 
 const { WISH, answer, fail, repeat } = require('../upstream.js')

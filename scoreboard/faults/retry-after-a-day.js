@@ -1,4 +1,4 @@
-// A server that says never to come back. Owns nothing else.
+// Owns one fault: a server that says never to come back. Never knows whom it asks.
 'use strict'
 
 const { served } = require('../served.js')

@@ -1,4 +1,4 @@
-// What retries leave on a signal that lives long. Owns nothing else.
+// Owns one fault: what retries leave on a signal that lives long. Never knows whom it asks.
 'use strict'
 
 const { getEventListeners } = require('node:events')

@@ -1,4 +1,4 @@
-// A request that must not be sent twice. Owns nothing else.
+// Owns one fault: a request that must not be sent twice. Never knows whom it asks.
 'use strict'
 
 const { ignore } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// One call’s timeout. Owns nothing else.
+// Owns one fault: one call’s timeout. Never knows whom it asks.
 'use strict'
 
 const { deferred } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// A late failure. Owns nothing else.
+// Owns one fault: a late failure. Never knows whom it asks.
 'use strict'
 
 const { WISH, deferred, failure, ignore, openAndWait } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// A late success. Owns nothing else.
+// Owns one fault: a late success. Never knows whom it asks.
 'use strict'
 
 const { WISH, answer, deferred, ignore, openAndWait } = require('../upstream.js')

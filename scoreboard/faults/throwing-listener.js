@@ -1,4 +1,4 @@
-// A listener with a defect. Owns nothing else.
+// Owns one fault: a listener with a defect. Never knows whom it asks.
 'use strict'
 
 const { WISH, fail, failure, repeat } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// A function that throws before there is a promise. Owns nothing else.
+// Owns one fault: a function that throws before there is a promise. Never knows whom it asks.
 'use strict'
 
 const { failure } = require('../upstream.js')

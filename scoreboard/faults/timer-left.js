@@ -1,4 +1,4 @@
-// What a timeout leaves behind. Owns nothing else.
+// Owns one fault: what a timeout leaves behind. Never knows whom it asks.
 'use strict'
 
 const { answer } = require('../upstream.js')

@@ -1,4 +1,4 @@
-// A rejection without a reason. Owns nothing else.
+// Owns one fault: a rejection without a reason. Never knows whom it asks.
 'use strict'
 
 /** @type {import('./index.js').Fault} */

@@ -1,12 +1,13 @@
 //! What the bulkhead is asked on the hot path. Owns how a permit is told from a place in the queue.
 //! Never reads the clock unless somebody waits, or a permit may expire.
 
-use super::{Call, Callback, Reply, Trouble, enter};
+use super::{Call, Callback, Reply, TROUBLE, Trouble, enter};
 use crate::environment::Handle;
 use napi::sys;
 use spillway_engine::clock::{MILLI, Nanos};
 use spillway_engine::primitive::bulkhead::{BulkheadHandle, Grant};
 use spillway_engine::store::fingerprint::Fingerprint;
+use std::ptr;
 
 impl<const N: usize> Call<'_, N> {
     #[inline]
@@ -23,7 +24,9 @@ impl<const N: usize> Call<'_, N> {
         self.bulkhead(|bulkhead| if bulkhead.has_ended() { Err(Trouble::Disposed) } else { body(bulkhead) })
     }
 
-    /// A permit without a receipt comes back to the bulkhead whose id is the argument at `index`. Answers whether mail waits.
+    /// A permit without a receipt comes back to the bulkhead whose id is the argument at `index`. True if mail waits, else
+    /// undefined: to make a false takes a call.
+    #[inline]
     pub(super) fn exit_bulkhead<const MANUAL: bool>(&self, index: usize) -> Reply {
         let id = self.id(index)?;
         let now = self.clock::<MANUAL>()?;
@@ -37,7 +40,10 @@ impl<const N: usize> Call<'_, N> {
         if was_the_last {
             self.environment.forget(id);
         }
-        self.mail_waits()
+        match self.environment.mailbox() {
+            Some(mailbox) if mailbox.has_mail() => self.boolean(true),
+            _ => Ok(ptr::null_mut()),
+        }
     }
 
     /// The key of a bulkhead that has permits for each.
@@ -46,14 +52,27 @@ impl<const N: usize> Call<'_, N> {
     }
 }
 
-/// `bulkheadEnter(id)` → whether a permit without a receipt was taken: see `BulkheadHandle::enter`
+/// `bulkheadEnter(id)` → undefined when a permit without a receipt was taken (see `BulkheadHandle::enter`), false when none was free,
+/// true in trouble. The usual answer is the one that takes no call to make.
 unsafe extern "C" fn enter_free(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| call.live_bulkhead(|bulkhead| call.boolean(bulkhead.enter())))
+    enter::<1>(env, info, |call| match call.live_bulkhead(|bulkhead| Ok(bulkhead.enter())) {
+        Ok(true) => Ok(ptr::null_mut()),
+        Ok(false) => call.boolean(false),
+        Err(trouble) => {
+            call.environment.leave(TROUBLE, f64::from(trouble as u8));
+            call.boolean(true)
+        }
+    })
 }
 
-/// `bulkheadExit(id[, nowMs])` → whether mail waits. Gives back what `bulkheadEnter` took, also after its bulkhead has ended.
-unsafe extern "C" fn exit<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<2>(env, info, |call| call.exit_bulkhead::<MANUAL>(0))
+/// `bulkheadExit(id)` → true if mail waits, else undefined. Gives back what `bulkheadEnter` took, also after its bulkhead has ended.
+unsafe extern "C" fn exit(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| call.exit_bulkhead::<false>(0))
+}
+
+/// `bulkheadExitAt(id, nowMs)`
+unsafe extern "C" fn exit_at(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<2>(env, info, |call| call.exit_bulkhead::<true>(0))
 }
 
 /// `bulkheadTryAcquire(id, key[, nowMs])` → permit, or -1
@@ -126,8 +145,8 @@ fn millis(span: Option<Nanos>) -> f64 {
 
 pub(super) const CALLBACKS: &[(&str, Callback)] = &[
     ("bulkheadEnter", enter_free),
-    ("bulkheadExit", exit::<false>),
-    ("bulkheadExitAt", exit::<true>),
+    ("bulkheadExit", exit),
+    ("bulkheadExitAt", exit_at),
     ("bulkheadTryAcquire", try_acquire::<false>),
     ("bulkheadTryAcquireAt", try_acquire::<true>),
     ("bulkheadAcquire", acquire::<false>),

@@ -35,7 +35,7 @@ unsafe extern "C" fn pass_in<const MANUAL: bool>(env: sys::napi_env, info: sys::
     })
 }
 
-/// `passOut(breakerId, generation, outcome, tookMs, bulkheadId[, nowMs])` → whether mail waits: `breakerExit` and `bulkheadExit`,
+/// `passOut(breakerId, generation, outcome, tookMs, bulkheadId[, nowMs])` → as `bulkheadExit`: that and `breakerExit`,
 /// also after either has ended.
 unsafe extern "C" fn pass_out<const MANUAL: bool>(
     env: sys::napi_env,

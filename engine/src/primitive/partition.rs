@@ -238,7 +238,7 @@ impl Partition {
                     Some(_) => room.leases.pop(),
                 }
             };
-            let Some(Lease { ledger, receipt, .. }) = due else { return None };
+            let Lease { ledger, receipt, .. } = due?;
             self.books.expired.fetch_add(1, Ordering::Relaxed);
             // From here on a late release finds nothing.
             if ledger.settle(receipt).is_some() {

@@ -482,7 +482,10 @@ fn a_release_beside_its_lease_s_end_gives_the_permit_back_once() {
     // Twice the round, and one more while it is under way. Met spinning: a barrier wakes its threads too far apart.
     let step = AtomicU64::new(0);
     let meet = |wanted: u64| {
+        let mut patience = 10_000_000;
         while step.load(Ordering::SeqCst) < wanted {
+            assert!(patience > 0, "the other thread has failed");
+            patience -= 1;
             std::thread::yield_now();
         }
     };

@@ -117,7 +117,7 @@ test('places for breakers come back: the ten-thousandth to be opened and dispose
 test('the time in which the event loop was late is not charged to the dependency', async (t) => {
   const sp = spillway({ isolated: true, env: false })
   t.after(() => sp.close())
-  const breaker = sp.breaker('upstream', { slow: { over: 150, rate: 1 }, minCalls: 1 })
+  const breaker = sp.breaker('upstream', { slow: { over: 150, rate: 1 }, minCalls: 1000 })
   await breaker.run(async () => {
     await new Promise((resolve) => setImmediate(resolve))
     const until = performance.now() + 300

@@ -509,10 +509,11 @@ class Breaker {
    */
   #leave(generation, place, outcome, tookMs) {
     if (this.#counts(generation, outcome, tookMs)) return
-    const mail =
-      place === NO_PLACE
-        ? this.#native.breakerExit(this.#id, generation, outcome, tookMs)
-        : this.#native.breakerExitKey(this.#id, generation, outcome, tookMs, place)
+    let mail
+    if (place !== NO_PLACE) mail = this.#native.breakerExitKey(this.#id, generation, outcome, tookMs, place)
+    // An argument more is a call into Node more.
+    else if (tookMs === 0) mail = this.#native.breakerExit(this.#id, generation, outcome)
+    else mail = this.#native.breakerExit(this.#id, generation, outcome, tookMs)
     if (mail) collect()
   }
 

@@ -72,7 +72,7 @@ function onClock(native, clock) {
     consumeAll: (...charges) => at.consumeAllAt(now(), clock.wall, ...charges),
     breakerEnter: (id) => at.breakerEnterAt(id, now()),
     breakerEnterKey: (id, key) => at.breakerEnterKeyAt(id, key, now()),
-    breakerExit: (id, generation, outcome = 0, tookMs = 0) => at.breakerExitAt(id, generation, outcome, tookMs, now()),
+    breakerExit: (id, generation, outcome, tookMs = 0) => at.breakerExitAt(id, generation, outcome, tookMs, now()),
     breakerExitKey: (...call) => at.breakerExitKeyAt(...call, now()),
     breakerIsolate: (id, key) => at.breakerIsolateAt(id, key, now()),
     breakerSave: (id) => at.breakerSaveAt(id, now()),

@@ -119,15 +119,16 @@ unsafe extern "C" fn breaker_enter_key<const MANUAL: bool>(
     })
 }
 
-/// `breakerExit(id, generation[, outcome, tookMs[, nowMs]])` → whether mail waits. What is left out is a call that went well, at
-/// once. An ended breaker still takes its permits back.
+/// `breakerExit(id, generation, outcome[, tookMs[, nowMs]])` → whether mail waits. What is left out took no time. An ended breaker
+/// still takes its permits back.
 unsafe extern "C" fn breaker_exit<const MANUAL: bool>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
     enter::<5>(env, info, |call| {
         let generation = call.id(1)?;
-        let (outcome, took_ms) = if call.count <= 2 { (Outcome::Ok, 0.0) } else { (call.outcome(2)?, call.given(3)?) };
+        let outcome = call.outcome(2)?;
+        let took_ms = if call.count <= 3 { 0.0 } else { call.given(3)? };
         call.breaker(|breaker| {
             breaker.exit(generation, outcome, took_ms, call.end::<MANUAL>(breaker)?);
             call.mail_waits()

@@ -317,7 +317,7 @@ export interface BreakerOptions {
   window?: Duration | { calls: number }
   /** Opens when failures reach this share of calls. Over 0, up to 1. Default 0.5. */
   failureRate?: number
-  /** Calls in the window before a rate counts. Whole, 1 to 1,000,000. Default 10. */
+  /** Calls in the window before a rate counts. Whole, 1 to 1,000,000, or to the `calls` of the window. Default 10, or those if fewer. */
   minCalls?: number
   /** Also opens after this many failures in a row. Whole, 1 to 1,000,000. Default: off. */
   consecutive?: number

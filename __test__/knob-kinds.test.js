@@ -224,6 +224,29 @@ test('what a variable may hold, the option may be: the ranges have the same ends
   }
 })
 
+test('a breaker never waits for more calls than its window holds', (t) => {
+  const open = (options, env = {}) => {
+    const sp = spillway({ isolated: true, env })
+    t.after(() => sp.close())
+    return [sp.breaker('fmcsa', options), sp.snapshot().breakers.fmcsa.config.minCalls]
+  }
+  const [few, minCalls] = open({ window: { calls: 5 } })
+  assert.equal(minCalls, 5)
+  for (let call = 0; call < 5; call++) few.exit(few.enter(), 'fail')
+  assert.equal(few.state, 'open')
+  assert.equal(open({ window: { calls: 50 } })[1], 10)
+  assert.equal(open({ window: { calls: 50 }, minCalls: 50 })[1], 50)
+
+  const wrong = refused(() => open({ window: { calls: 5 }, minCalls: 6 }))
+  assert.ok(wrong instanceof RangeError)
+  assert.equal(
+    wrong.message,
+    '`minCalls` of a breaker must be up to the 5 calls of its window, or no rate ever counts; got 6 [E_OPTION]',
+  )
+  const blamedOn = refused(() => open({ window: { calls: 5 } }, { [`${FMCSA}MIN_CALLS`]: '6' }))
+  assert.deepEqual([blamedOn.code, blamedOn.option, blamedOn.cause.code], ['E_ENV', 'minCalls', 'E_OPTION'])
+})
+
 /** The warnings of the process while something is done, as code and message. */
 async function warningsOf(act) {
   const heard = []

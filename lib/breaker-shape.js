@@ -38,7 +38,9 @@ function breakerShape(given, name, env) {
   new Options('a breaker', given, OPTIONS)
   const { options, provenance } = knobsOf('breaker', name, given, env)
   try {
-    return { ...shapeOf(options), provenance: JSON.stringify(provenance) }
+    const shape = { ...shapeOf(options), provenance: JSON.stringify(provenance) }
+    // Out of sight of who compares two openings: the same values from elsewhere are the same breaker, and one handle.
+    return Object.defineProperty(shape, 'provenance', { enumerable: false })
   } catch (error) {
     throw blamed(error, provenance)
   }
@@ -53,15 +55,16 @@ function shapeOf(given) {
   const open = isSpan ? options : options.nested('open', ['for', 'max', 'jitter'])
   const openForMs = open.duration(isSpan ? 'open' : 'for', isSpan ? { fallback: 5_000 } : {})
   const openMaxMs = Math.max(openForMs, 60_000)
+  const windowCalls = window?.whole('calls', { min: 1, max: CALLS })
   const perKey = options.flag('perKey')
   if (!perKey && options.get('maxKeys') !== undefined) {
     throw options.wrong('maxKeys', 'of a breaker is for one with `perKey`; without it there are no keys')
   }
   return {
     windowMs: window === undefined ? options.duration('window', { min: 10, fallback: 60_000 }) : undefined,
-    windowCalls: window?.whole('calls', { min: 1, max: CALLS }),
+    windowCalls,
     failureRate: options.share('failureRate', { aboveZero: true, fallback: 0.5 }),
-    minCalls: options.whole('minCalls', { min: 1, max: MILLION, fallback: 10 }),
+    minCalls: minCallsOf(options, windowCalls),
     consecutive: options.whole('consecutive', { min: 1, max: MILLION, fallback: null }) ?? undefined,
     slowOverMs: slow?.duration('over', { max: DAY }),
     slowRate: slow?.share('rate', { aboveZero: true }),
@@ -72,6 +75,18 @@ function shapeOf(given) {
     probeTimeoutMs: options.duration('probeTimeout', { fallback: 15_000 }),
     maxKeys: perKey ? options.whole('maxKeys', { min: 1, max: MILLION, fallback: 1_000 }) : undefined,
   }
+}
+
+/**
+ * Never more than the window ever holds: no rate would count, and the breaker would stay closed whatever fails.
+ * @param {InstanceType<typeof Options>} options
+ * @param {number | undefined} windowCalls
+ */
+function minCallsOf(options, windowCalls = MILLION) {
+  const minCalls = options.whole('minCalls', { min: 1, max: MILLION, fallback: Math.min(10, windowCalls) })
+  if (minCalls <= windowCalls) return minCalls
+  const rule = `of a breaker must be up to the ${windowCalls.toLocaleString('en-US')} calls of its window, or no rate ever counts`
+  throw options.wrong('minCalls', rule, { Base: RangeError })
 }
 
 /**

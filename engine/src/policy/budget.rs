@@ -22,6 +22,8 @@ pub const ATTEMPT: u64 = 1_000_000;
 const CAP: u64 = 10 * ATTEMPT;
 
 const SECOND: Ticks = 1_000_000_000;
+/// Seconds that somebody may be behind. More is no thread that was slow: the number of the second has wrapped.
+const SLACK: u64 = 60;
 const SECOND_BITS: u64 = (1 << 24) - 1;
 const USED_BITS: u64 = (1 << 16) - 1;
 const DEPOSIT_BITS: u64 = (1 << 24) - 1;
@@ -47,8 +49,7 @@ pub struct Balance {
 impl Budget {
     /// An extra attempt at `now`, after `calls` calls that have not yet been deposited for. Answers the word, and whether it may be.
     pub fn take(&self, word: u64, now: Ticks, calls: u64) -> (u64, bool) {
-        let second = second_of(now);
-        let used = self.used(word, second);
+        let (second, used) = used(word, now);
         let deposits = (word & DEPOSIT_BITS).saturating_add(self.deposit.saturating_mul(calls)).min(CAP);
         if deposits >= ATTEMPT {
             (pack(second, used, deposits - ATTEMPT), true)
@@ -61,13 +62,17 @@ impl Budget {
 
     /// What is left at `now`.
     pub fn balance(&self, word: u64, now: Ticks) -> Balance {
-        let used = self.used(word, second_of(now));
+        let (_, used) = used(word, now);
         Balance { deposited: ((word & DEPOSIT_BITS) / ATTEMPT) as u32, floor: self.floor.saturating_sub(used as u16) }
     }
+}
 
-    fn used(&self, word: u64, second: u64) -> u64 {
-        if word >> 40 == second { word >> 24 & USED_BITS } else { 0 }
-    }
+/// The second that `now` counts for, and what was used of it. Who looked at the clock before another and comes after counts for the
+/// second of the other.
+fn used(word: u64, now: Ticks) -> (u64, u64) {
+    let (stored, second) = (word >> 40, second_of(now));
+    let behind = stored.wrapping_sub(second) & SECOND_BITS;
+    if behind < SLACK { (stored, word >> 24 & USED_BITS) } else { (second, 0) }
 }
 
 fn second_of(now: Ticks) -> u64 {

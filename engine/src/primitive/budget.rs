@@ -5,6 +5,7 @@ use crate::clock::Nanos;
 use crate::policy::budget::{ATTEMPT, Balance, Budget as Terms};
 use crate::sync::{AtomicU64, Ordering};
 use serde::Serialize;
+use std::sync::OnceLock;
 
 /// What a budget is made of.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +22,8 @@ pub struct Budget {
     config: BudgetConfig,
     terms: Terms,
     word: AtomicU64,
+    /// When somebody first asked: seconds begin there, so that an outage of ten seconds is not eleven of them.
+    since: OnceLock<Nanos>,
     granted: AtomicU64,
     refused: AtomicU64,
     life: Life,
@@ -45,6 +48,7 @@ impl Budget {
             terms: Terms { deposit, floor: config.floor },
             config,
             word: AtomicU64::new(0),
+            since: OnceLock::new(),
             granted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             life: Life::default(),
@@ -63,6 +67,7 @@ impl Budget {
 
     /// An extra attempt at `now`, by a thread that made `calls` calls since it last asked. Their deposits count, whatever the answer.
     pub fn take(&self, calls: u64, now: Nanos) -> bool {
+        let now = now.saturating_sub(*self.since.get_or_init(|| now));
         let mut word = self.word.load(Ordering::Acquire);
         loop {
             let (next, granted) = self.terms.take(word, now, calls);
@@ -79,6 +84,7 @@ impl Budget {
 
     /// What is left at `now`, and what was answered.
     pub fn report(&self, now: Nanos) -> BudgetReport {
+        let now = now.saturating_sub(self.since.get().copied().unwrap_or(now));
         let Balance { deposited, floor } = self.terms.balance(self.word.load(Ordering::Acquire), now);
         BudgetReport {
             config: self.config.clone(),

@@ -3,6 +3,7 @@
 'use strict'
 
 const assert = require('node:assert/strict')
+const { spawnSync } = require('node:child_process')
 const { Readable } = require('node:stream')
 const { test } = require('node:test')
 const { callTerms, clientTerms } = require('../adapters/http-client/client-options.js')
@@ -11,6 +12,7 @@ const { httpDate } = require('../adapters/http-client/http-date.js')
 const { RequestToSend } = require('../adapters/http-client/request.js')
 const { retryAfterMs } = require('../adapters/http-client/retry-after.js')
 const { letGo } = require('../adapters/http-client/unread.js')
+const { collectGarbage } = require('./garbage.js')
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5)
 const URL_OF_IT = 'http://upstream.test/'
@@ -226,4 +228,52 @@ test('a signal that was aborted just before the body was handed over breaks it o
   const reason = new Error('the user has gone')
   abortLate(AbortSignal.abort(reason), controller, new Response('body').body)
   assert.equal(controller.signal.reason, reason)
+})
+
+test('a thousand bodies that are read under one signal are broken off by one listener, which goes with them', (t) => {
+  const caller = new AbortController()
+  const add = t.mock.method(caller.signal, 'addEventListener')
+  const remove = t.mock.method(caller.signal, 'removeEventListener')
+  const requests = Array.from({ length: 1_000 }, () => ({
+    controller: new AbortController(),
+    body: new Blob().stream(),
+  }))
+  for (const { controller, body } of requests) abortLate(caller.signal, controller, body)
+  assert.equal(add.mock.callCount(), 1)
+  const reason = new Error('the user has gone')
+  caller.abort(reason)
+  assert.ok(requests.every(({ controller }) => controller.signal.reason === reason))
+  assert.equal(remove.mock.callCount(), 1)
+})
+
+test('when the last body under a signal is gone, so is the listener', async (t) => {
+  const { signal } = new AbortController()
+  const add = t.mock.method(signal, 'addEventListener')
+  const remove = t.mock.method(signal, 'removeEventListener')
+  // In a function of its own: its variables are gone when it has ended.
+  const read = () => {
+    const body = new Response('body').body
+    abortLate(signal, new AbortController(), body)
+    return body
+  }
+  const bodies = [read(), read()]
+  bodies.length = 1
+  await collectGarbage()
+  assert.equal(remove.mock.callCount(), 0, 'one may still be read')
+  bodies.length = 0
+  await collectGarbage()
+  assert.equal(remove.mock.callCount(), 1)
+  read()
+  assert.equal(add.mock.callCount(), 2, 'and comes again with the next')
+})
+
+test('importing it loads no native code and no undici', () => {
+  const script = `
+    process.dlopen = () => { throw new Error('native code was loaded') }
+    const { fetchClient } = require('spillway/fetch-client')
+    fetchClient({ run: (fn) => fn() }, { dispatcher: { dispatch() {} } }).with({ key: 'acme' })
+    const loaded = Object.keys(require.cache).filter((path) => /node_modules|\\.node$/.test(path))
+    if (loaded.length > 0) throw new Error(loaded.join())`
+  const { status, stderr } = spawnSync(process.execPath, ['-e', script], { cwd: __dirname, encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
 })

@@ -7,12 +7,11 @@ const { AsyncLocalStorage } = require('node:async_hooks')
 const { Readable } = require('node:stream')
 const { test } = require('node:test')
 const { setImmediate: turn } = require('node:timers/promises')
-const v8 = require('node:v8')
-const vm = require('node:vm')
 const { gzipSync } = require('node:zlib')
 const { Agent, MockAgent, Request: UndiciRequest, fetch: undiciFetch } = require('undici')
 const { fallback, hedge, isRefusal, retry, spillway, timeout } = require('spillway')
 const { fetchClient } = require('spillway/fetch-client')
+const { collectGarbage } = require('./garbage.js')
 const {
   upstream,
   answering,
@@ -27,17 +26,6 @@ const {
 const FAKES = { apis: ['setTimeout', 'Date'], now: Date.UTC(2026, 0, 2) }
 const SOON = { base: 1, cap: 1, budget: false }
 const OK = answering(200, {}, 'ok')
-
-v8.setFlagsFromString('--expose-gc')
-const gc = vm.runInNewContext('gc')
-
-/** Also what only weak references kept until the end of a turn. */
-async function collectGarbage() {
-  for (let round = 0; round < 5; round++) {
-    gc()
-    await turn()
-  }
-}
 
 /** Nothing that is dropped may be heard of again: each test says at its end that nothing was. */
 const unheard = []
@@ -202,7 +190,7 @@ test('a POST that hangs is sent exactly once, though a hedge and retries stand a
   t.mock.timers.enable(FAKES)
   const server = await upstream(t, hanging)
   const { client, policy } = clientOf(t, retry(SOON), hedge({ after: 1, max: 3, budget: false }), timeout('1s'))
-  policy.on('retry', () => assert.fail('it was to be tried again'))
+  for (const event of ['retry', 'hedge', 'exhausted']) policy.on(event, () => assert.fail(`there was a ${event}`))
   const call = assert.rejects(client(server.origin, { method: 'POST', body: 'order' }), { code: 'E_TIMEOUT' })
   await server.until(() => server.begun === 1)
   for (const ms of [1, 1, 1, 1_000]) {

@@ -211,6 +211,19 @@ test('a second attempt that is refused a permit does not end the first', async (
   assert.deepEqual(await fate(answer), { value: 'first' })
 })
 
+test('a loser that still waits for its permit leaves the queue, and never runs', async (t) => {
+  const { sp, policy, pass } = faked(t)
+  const { fn, calls } = scripted()
+  const answer = policy(fixed(), sp.bulkhead('slots', { limit: 1, queue: 5 })).run(fn)
+  await pass(100)
+  assert.deepEqual([calls.length, sp.snapshot().bulkheads.slots.waiting], [1, 1])
+  calls[0].resolve('first')
+  assert.deepEqual(await fate(answer), { value: 'first' })
+  await turn()
+  const { inUse, waiting } = sp.snapshot().bulkheads.slots
+  assert.deepEqual([inUse, waiting, calls.length], [0, 0, 1])
+})
+
 test('a breaker within does not count a loser that gave up, and counts one that failed', async (t) => {
   const { sp, policy, pass } = faked(t)
   const breaker = sp.breaker('upstream')

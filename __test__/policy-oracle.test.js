@@ -8,7 +8,7 @@ const { fallback, retry, timeout } = require('../index.js')
 const { BreakerOracle, BulkheadOracle, Call, Tie } = require('./policy-oracle.js')
 const { faked, heard } = require('./staged.js')
 
-const POLICIES = 5_000
+const POLICIES = 50_000
 const AT_ONCE = 5000
 /** Calls of one policy, each so long after the one before that nothing of that runs any more. */
 const CALLS = 3

@@ -223,7 +223,7 @@ test('a key is required where a limiter is, and elsewhere it may be given', asyn
   )
 })
 
-test.skip('a breaker and a bulkhead per key take the key of the call, and so each has its own', async (t) => {
+test('a breaker and a bulkhead per key take the key of the call, and so each has its own', async (t) => {
   const { sp, policy } = opened(t)
   const breaker = sp.breaker('upstream', { perKey: true, consecutive: 1 })
   const bulkhead = sp.bulkhead('slots', { perKey: true, limit: 1 })
@@ -728,6 +728,42 @@ test('the function of the package is one of a spillway that is there by itself',
   const name = `by-itself-${process.pid}`
   assert.equal(await face.policy(name, timeout(50)).run(() => 'fine'), 'fine')
   assert.equal(face.spillway().snapshot().policies[name], undefined)
+})
+
+// ---------------------------------------------------------------- a function that reaches back
+
+test('a function may abort its own call, dispose of its policy or close all, and what it answers still counts', async (t) => {
+  const { sp, policy } = faked(t)
+  const controller = new AbortController()
+  const guarded = policy(timeout(100), retry(), hedge({ after: 50 }), sp.breaker('b'), sp.bulkhead('s', { limit: 1 }))
+  const aborting = guarded.run(
+    () => {
+      controller.abort()
+      return 'aborted'
+    },
+    { signal: controller.signal },
+  )
+  assert.equal(await aborting, 'aborted')
+  const disposing = guarded.run(() => {
+    guarded.dispose()
+    return 'disposed'
+  })
+  assert.equal(await disposing, 'disposed')
+  const closing = policy(timeout(100), sp.breaker('b'), sp.bulkhead('s', { limit: 1 })).run(async () => {
+    await sp.close()
+    return 'closed'
+  })
+  assert.equal(await closing, 'closed')
+})
+
+test('a call within a call is one of its own, with a permit of its own', async (t) => {
+  const { sp, policy } = opened(t)
+  const narrow = policy(sp.bulkhead('one', { limit: 1 }))
+  const wide = sp.policy('wide', sp.bulkhead('two', { limit: 2 }), sp.breaker('b'))
+  assert.equal(await end(narrow.run(() => narrow.run(() => 'within'))), 'E_FULL')
+  assert.equal(await wide.run(() => wide.run(() => 'within')), 'within')
+  const { one, two } = sp.snapshot().bulkheads
+  assert.deepEqual([one.inUse, two.inUse], [0, 0])
 })
 
 // ---------------------------------------------------------------- a breaker within

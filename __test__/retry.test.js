@@ -436,6 +436,33 @@ test('an abort in the wait ends it at once with the reason, and nothing is run a
   assert.deepEqual(counted(), { failed: 1, retries: 1 })
 })
 
+test('a listener that aborts the call as it is told of the retry ends it there', async (t) => {
+  const { policy, pass } = rigged(t)
+  const guarded = policy(retry())
+  const controller = new AbortController()
+  const reason = new Error('gone')
+  guarded.on('retry', () => controller.abort(reason))
+  const fn = inTurn(down)
+  const answer = guarded.run(fn, { signal: controller.signal })
+  assert.deepEqual(await fate(answer), { error: reason })
+  await pass(1000)
+  assert.equal(fn.calls(), 1)
+})
+
+test('the signal of an attempt that has ended is not aborted any more', async (t) => {
+  const { policy, pass } = rigged(t)
+  const { fn, calls } = scripted()
+  const controller = new AbortController()
+  policy(retry({ base: 5 })).run(fn, { signal: controller.signal })
+  calls[0].reject(down)
+  await pass(5)
+  const { signal } = calls[1].context
+  calls[1].reject(down)
+  await pass(5)
+  controller.abort()
+  assert.deepEqual([signal.aborted, calls[2].context.signal.aborted], [false, true])
+})
+
 test('attempts within a timeout end before it with their own error, and none comes after', async (t) => {
   const { policy, pass } = rigged(t, 0.25)
   const fn = inTurn(down)

@@ -9,6 +9,7 @@ const { once } = require('node:events')
 const { test } = require('node:test')
 const { Worker } = require('node:worker_threads')
 const { Refusal, fallback, timeout } = require('../index.js')
+const { mark } = require('../lib/verdict.js')
 const { end, faked, fate, heard, opened, printed, scripted, takes, turn } = require('./staged.js')
 
 const never = () => new Promise(() => {})
@@ -109,6 +110,20 @@ test('a value or a rejection that comes too late is nobody’s: no unhandled rej
   await turn()
   assert.deepEqual(unhandled, [])
   assert.deepEqual(counted(), { refused: 3, timeouts: 3 })
+})
+
+test('a value that comes too late is let go of, once', async (t) => {
+  const { policy, pass } = faked(t)
+  const { fn, calls } = scripted()
+  let released = 0
+  const value = mark({}, { discard: () => released++ })
+  const answer = policy(timeout(100), timeout(50)).run(fn)
+  await pass(100)
+  calls[0].resolve(value)
+  assert.equal((await fate(answer)).error.code, 'E_TIMEOUT')
+  assert.equal(released, 1)
+  assert.equal(await policy(timeout(100)).run(() => value), value)
+  assert.equal(released, 1)
 })
 
 test('a thenable that never settles, settles twice or throws is timed out, or answered by its first end', async (t) => {
@@ -231,6 +246,32 @@ test('between two timeouts a permit comes back once, when the function settles, 
   const next = guarded.run(() => 'next')
   assert.equal(await next, 'next')
   assert.equal(inUse(), 0)
+})
+
+test('next to a breaker, too, whichever of them stands outside', async (t) => {
+  const { sp, policy, pass } = faked(t)
+  const bulkhead = sp.bulkhead('slots', { limit: 1 })
+  const breaker = sp.breaker('upstream', { minCalls: 1000 })
+  const inUse = () => sp.snapshot().bulkheads.slots.inUse
+  for (const order of [
+    [breaker, bulkhead],
+    [bulkhead, breaker],
+  ]) {
+    const guarded = policy(...order, timeout(50))
+    for (const late of ['resolve', 'reject']) {
+      const { fn, calls } = scripted()
+      const answer = guarded.run(fn)
+      await pass(50)
+      assert.equal((await fate(answer)).error.code, 'E_TIMEOUT')
+      assert.equal(inUse(), 1)
+      assert.equal(await end(guarded.run(fn)), 'E_FULL')
+      calls[0][late](new Error('late'))
+      await turn()
+      assert.equal(inUse(), 0)
+    }
+  }
+  const { ok, failed } = sp.snapshot().breakers.upstream
+  assert.deepEqual([ok, failed], [0, 4])
 })
 
 test('a call that is timed out in the queue of a bulkhead never runs', async (t) => {
@@ -393,6 +434,7 @@ test('what arrived from the thread pool while the loop was blocked is not timed 
   )
   block(100)
   assert.equal(await end(answer), 8)
+  await turn()
   assert.deepEqual(counted(), { ok: 1 })
 })
 
@@ -424,6 +466,7 @@ test('nor is what another thread, or a socket, had answered by then', async (t) 
   })
   block(120)
   assert.equal(await end(overPort), 'hello')
+  await turn()
   assert.deepEqual(counted(), { ok: 2 })
 })
 

@@ -949,6 +949,84 @@ test('ten thousand calls, however they end, leave no listener on the signal of a
   assert.equal(sp.snapshot().policies.calls.running, 0)
 })
 
+test('twenty thousand random calls through every strategy at once come to an end each, and give everything back', async (t) => {
+  t.mock.method(process, 'emitWarning', () => {})
+  const { sp, pass } = faked(t)
+  let seed = 20_261_121
+  const below = (count) => {
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((seed / 2 ** 32) * count)
+  }
+  t.mock.method(Math, 'random', () => below(1e6) / 1e6)
+  const bulkhead = sp.bulkhead('slots', { limit: 20, queue: 30, queueTimeout: 80 })
+  const breaker = sp.breaker('upstream', {
+    minCalls: 20,
+    open: { for: 50, max: 50, jitter: 0 },
+    probes: 2,
+    probeTimeout: 300,
+  })
+  const parts = [
+    () => timeout(5 + below(200)),
+    () => retry({ max: below(3), base: 1 + below(10), cap: 20, budget: false }),
+    () => hedge({ after: 1 + below(60), max: 1 + below(2), budget: false }),
+    () => fallback(() => 'instead', { when: () => below(2) === 0 }),
+    () => breaker,
+    () => bulkhead,
+  ]
+  const policies = Array.from({ length: 50 }, (_, index) => {
+    const strategies = parts.filter(() => below(3) > 0).map((make) => make())
+    for (let at = strategies.length - 1; at > 0; at--) {
+      const other = below(at + 1)
+      ;[strategies[at], strategies[other]] = [strategies[other], strategies[at]]
+    }
+    return heard(sp.policy(`p${index}`, ...strategies))
+  })
+  const unhandled = []
+  const note = (error) => unhandled.push(error)
+  process.on('unhandledRejection', note)
+  t.after(() => process.off('unhandledRejection', note))
+  const longLived = new AbortController()
+  const answers = []
+  let running = 0
+  for (let call = 0; call < 20_000; call++) {
+    const [ms, fails, heeds, goes] = [below(120), below(3) === 0, below(2) === 0, below(10) === 0]
+    const controller = goes ? new AbortController() : longLived
+    if (goes) setTimeout(() => controller.abort(new Error('gone')), below(100))
+    const fn = (context) => {
+      running++
+      return new Promise((resolve, reject) => {
+        let open = true
+        const once = (how, what) => {
+          if (open) running--
+          open = false
+          // Where nothing of ours could abort the call, this is the caller's own signal.
+          if (heeds) context.signal.removeEventListener('abort', abort)
+          how(what)
+        }
+        const abort = () => once(reject, context.signal.reason)
+        setTimeout(() => (fails ? once(reject, down) : once(resolve, call)), ms)
+        if (heeds) context.signal.addEventListener('abort', abort)
+      })
+    }
+    const options = { signal: controller.signal, priority: ['low', 'normal', 'high', 'critical'][below(4)] }
+    const guarded = policies[below(50)]
+    answers.push(below(2) === 0 ? guarded.run(fn, options) : guarded.attempt(fn, options))
+    if (call % 4 === 0) await pass(1)
+  }
+  await pass(3000, 10)
+  await Promise.allSettled(answers)
+  assert.equal(running, 0)
+  assert.deepEqual(unhandled, [])
+  const { bulkheads, policies: told } = sp.snapshot()
+  assert.deepEqual([bulkheads.slots.inUse, bulkheads.slots.waiting], [0, 0])
+  const sum = (count) => Object.values(told).reduce((total, each) => total + each[count], 0)
+  assert.equal(sum('running'), 0)
+  assert.equal(sum('ok') + sum('failed') + sum('refused'), 20_000)
+  for (const count of ['ok', 'failed', 'refused', 'retries', 'hedges', 'timeouts', 'fallbacks'])
+    assert.ok(sum(count) > 500, count)
+  assert.equal(getEventListeners(longLived.signal, 'abort').length, 0)
+})
+
 test('a hundred thousand calls leave no memory behind', async () => {
   const script = `
     const { spillway, timeout, retry, hedge, fallback } = require('.')

@@ -136,9 +136,15 @@ function confined(bulkhead, outer, next) {
     return Promise.reject(error)
   }
   const inside = Bulkhead.within(bulkhead, next, asking.key)
-  return turn instanceof Promise
-    ? turn.then((turn) => permitted(bulkhead, turn, scope, inside))
-    : permitted(bulkhead, turn, scope, inside)
+  if (!(turn instanceof Promise)) return permitted(bulkhead, turn, scope, inside)
+  return turn.then((turn) => {
+    // It may have come from an attempt whose answer makes this one needless, and which is only heard of by now.
+    const aborted = Scope.abortedBy(scope)
+    if (aborted === undefined) return permitted(bulkhead, turn, scope, inside)
+    Scope.end(scope)
+    Bulkhead.over(bulkhead, turn)
+    throw aborted.reason
+  })
 }
 
 /** What a bulkhead is asked with. The signal is read, and so made, only by who has to wait. */

@@ -67,7 +67,8 @@ export interface Spillway<M extends Mode = 'sync'> {
   /**
    * Strategies around one call, outermost first. A name opened again stands for the new strategies; what it has counted goes on.
    * An order in which a strategy cannot do its work is told once, by a warning with the code `SPILLWAY_POLICY_ORDER`.
-   * @throws `E_NAME`; `E_OPTION` for what is no strategy, and for two budgets that differ
+   * @throws `E_NAME`; `E_OPTION` for what is no strategy, and for two budgets that differ; `E_MISMATCH` for a budget that is open
+   * under this name with other figures
    */
   policy<const S extends readonly Strategy[]>(name: string, ...strategies: S): Policy<FallbackOf<S>>
   /**

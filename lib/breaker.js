@@ -2,6 +2,7 @@
 // native code for a call that went well through a closed breaker: those are counted in memory that native code reads.
 'use strict'
 
+const { BreakerPermit } = require('./breaker-permit.js')
 const { CallContext, assertFunction, signalOf } = require('./call.js')
 const { Events } = require('./events.js')
 const { isKey, keyTrouble } = require('./keys.js')
@@ -13,6 +14,7 @@ const { Options, DAY } = require('./options.js')
 const { outcomeOfError, outcomeOfValue } = require('./outcome.js')
 const { Refused } = require('./refused.js')
 const { Refusal, refusalInfo } = require('./refusals.js')
+const { Rejected } = require('./rejected.js')
 const { savedBreaker, VERSION } = require('./saved-breaker.js')
 const { recent } = require('./turn.js')
 
@@ -43,58 +45,6 @@ const NO_PERMIT = -2
 /** What the last entry left, besides the generation. */
 let wait = NaN
 let place = NO_PLACE
-
-/** Rejects the promise it is the answer of. To throw once more would cost half of what the failure itself does. */
-class Rejected {
-  #error
-
-  /** @param {unknown} error */
-  constructor(error) {
-    this.#error = error
-  }
-
-  /**
-   * @param {unknown} _resolve
-   * @param {(error: unknown) => void} reject
-   */
-  then(_resolve, reject) {
-    reject(this.#error)
-  }
-}
-
-class BreakerPermit {
-  #breaker
-  #place
-  #out = true
-
-  /**
-   * @param {Breaker} breaker
-   * @param {number} generation
-   * @param {number} place
-   */
-  constructor(breaker, generation, place) {
-    this.#breaker = breaker
-    this.#place = place
-    this.generation = generation
-  }
-
-  /**
-   * The place of a permit that is out; from then on it is not. Undefined if it was not.
-   * @param {unknown} permit
-   * @param {Breaker} breaker
-   */
-  static take(permit, breaker) {
-    if (typeof permit !== 'object' || permit === null || !(#out in permit) || permit.#breaker !== breaker) {
-      throw misuse(
-        'E_PERMIT',
-        `exit() of the breaker "${breaker.name}" needs a permit its enter() gave; got ${shown(permit)}`,
-      )
-    }
-    const out = permit.#out
-    permit.#out = false
-    return out ? permit.#place : undefined
-  }
-}
 
 class Breaker {
   #native

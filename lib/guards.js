@@ -9,6 +9,7 @@ const { Limiter } = require('./limiter.js')
 const { passage } = require('./passage.js')
 const { Refusal } = require('./refusals.js')
 const { Refused, shownError } = require('./refused.js')
+const { Rejected } = require('./rejected.js')
 const { Scope } = require('./scope.js')
 const { Shed } = require('./shed.js')
 const { STRATEGY } = require('./strategy.js')
@@ -116,7 +117,7 @@ function broken(breaker, scope, next) {
     },
     (error) => {
       Breaker.letOut(breaker, pass, { ok: false, error: shownError(error) }, asSignal(Scope.abortedBy(scope)))
-      throw error
+      return new Rejected(error)
     },
   )
 }
@@ -184,7 +185,7 @@ function permitted(bulkhead, turn, scope, next) {
     },
     (error) => {
       if (Scope.isQuiet(scope, leave)) leave()
-      throw error
+      return new Rejected(error)
     },
   )
 }

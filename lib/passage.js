@@ -5,6 +5,7 @@
 const { Breaker } = require('./breaker.js')
 const { Bulkhead } = require('./bulkhead.js')
 const { Refused, shownError } = require('./refused.js')
+const { Rejected } = require('./rejected.js')
 const { Scope } = require('./scope.js')
 
 /** @typedef {InstanceType<typeof Breaker>} BreakerHandle */
@@ -53,7 +54,7 @@ function passage(breaker, bulkhead, bulkheadId, bulkheadFirst, theLongWay) {
       },
       (/** @type {unknown} */ error) => {
         letOut({ ok: false, error: shownError(error) })
-        throw error
+        return new Rejected(error)
       },
     )
   }

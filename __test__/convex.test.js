@@ -265,6 +265,19 @@ test('calls that ask at the same time share one run of the handler, and each has
   assert.equal(runs, 2)
 })
 
+test('the key goes on to a policy and to guards that have one for each, and to no others', async () => {
+  const home = frozen()
+  const { sp } = home
+  const answer = (run) =>
+    guarded(() => 'found', { limit: { limiter: chatOf(home), key: byUser }, run })({}, { user: 'a' })
+  const shared = [sp.breaker('serper'), sp.bulkhead('tools', { limit: 1 }), sp.shed('front')]
+  assert.equal(await answer(shared), 'found')
+  const own = [sp.breaker('each', { perKey: true }), sp.bulkhead('each', { limit: 1, perKey: true })]
+  assert.equal(await answer(own), 'found')
+  assert.equal(sp.snapshot().breakers.each.keys, 1)
+  assert.equal(await answer([sp.policy('all', ...own, ...shared)]), 'found')
+})
+
 test('limit, cache and runners are asked in this order, and each is handed the key and the signal', async () => {
   const home = frozen()
   const chat = chatOf(home)

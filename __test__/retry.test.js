@@ -849,3 +849,18 @@ test('calls through one retry know nothing of each other', async (t) => {
   assert.deepEqual(await Promise.all(answers), ['down', 'down', 'down'])
   assert.deepEqual(waits, [20, 20, 20, 35, 35, 35])
 })
+
+test('a value that nobody gets because `when` throws is let go', async (t) => {
+  const { sp } = faked(t)
+  let gone = 0
+  const value = mark({}, { retry: true, discard: () => gone++ })
+  const wrong = new Error('a defect in when')
+  const when = () => {
+    throw wrong
+  }
+  await assert.rejects(
+    sp.policy('p', retry({ when })).run(() => value),
+    wrong,
+  )
+  assert.equal(gone, 1)
+})

@@ -66,7 +66,7 @@ class Retry {
         settled = { ok: false, error }
       }
       if (inner !== scope) Scope.end(inner)
-      if (attempt >= this.max || !this.#isWorth(settled, attempt, scope)) return ended(settled)
+      if (attempt >= this.max || !this.#isAsked(settled, attempt, scope)) return ended(settled)
       backoff ??= new Backoff(this.baseMs, this.capMs)
       const asked = askedWait(settled)
       const waitMs = asked ?? backoff.next()
@@ -81,6 +81,21 @@ class Retry {
       if (settled.ok) discard(settled.value)
       await pause(waitMs, scope)
       inner = Scope.within(scope, attempt)
+    }
+  }
+
+  /**
+   * Whether it is worth another attempt. A value that nobody will get, since `when` throws, is let go.
+   * @param {Settled} settled
+   * @param {number} attempt
+   * @param {Call} scope
+   */
+  #isAsked(settled, attempt, scope) {
+    try {
+      return this.#isWorth(settled, attempt, scope)
+    } catch (error) {
+      if (settled.ok) discard(settled.value)
+      throw error
     }
   }
 

@@ -39,7 +39,8 @@ pub(crate) struct Mailbox {
     any: AtomicBool,
     /// None once the environment has begun to end. Used only under the lock, so that it is never used after.
     wake: Mutex<Option<Wake>>,
-    /// A letter from this thread needs no wake-up: every call that may cause one is followed by a look into the mailbox.
+    /// A letter from this thread needs no wake-up: every call that may cause one is followed by a look into the mailbox, or asks
+    /// for one by [`Mailbox::wake_up`].
     home: ThreadId,
 }
 
@@ -138,7 +139,8 @@ impl Mailbox {
 }
 
 impl Mailbox {
-    fn wake_up(&self) {
+    /// Have the event loop of this environment look into the mailbox.
+    pub(crate) fn wake_up(&self) {
         if let Some(Wake(function)) = &*self.wake.lock() {
             // SAFETY: not released, as it is still in `wake`. The queue is unbounded and holds at most one call per batch.
             unsafe {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SlotArray(*const AtomicI32);
 
-// SAFETY: the numbers are atomics, and an array is in `ARRAYS` only while its memory is alive.
+// SAFETY: the numbers are atomics, and an array is in `ARRAYS`, or in a `Counter`, only while its memory is alive.
 unsafe impl Send for SlotArray {}
 // SAFETY: as above.
 unsafe impl Sync for SlotArray {}
@@ -38,8 +38,8 @@ impl SlotArray {
     }
 
     fn word(&self, slot: u32) -> &AtomicI32 {
-        // SAFETY: the array has SLOTS words and is alive: see `register`, and callers are either its own environment or hold the
-        // lock of ARRAYS. The remainder keeps any slot inside.
+        // SAFETY: the array has SLOTS words and is alive: see `register`, and callers are either its own environment, or hold the
+        // lock of ARRAYS, or read a `Counter`, which goes before the array does. The remainder keeps any slot inside.
         unsafe { &*self.0.add((slot % SLOTS) as usize) }
     }
 }
@@ -63,7 +63,7 @@ impl Counters {
     }
 }
 
-/// One of them. It belongs to a handle of the environment, so it goes before the array does.
+/// One of them, read by any thread. It belongs to a handle of the environment, so it goes before the array does.
 pub(crate) struct Counter {
     array: SlotArray,
     pub(crate) slot: u32,

@@ -9,7 +9,7 @@ const { convexErrorOf, ownCopy } = require('./convex-error.js')
  * @typedef {(ctx: any, args: any, call: HandlerCall) => any} Handler
  * @typedef {import('../../index').LoadContext} LoadContext
  * @typedef {{ readonly signal: AbortSignal }} Call
- * @typedef {{ run(fn: (call: Call) => any, options?: { signal?: AbortSignal, key?: string }): Promise<any> }} Runner
+ * @typedef {{ perKey?: boolean, run(fn: (call: Call) => any, options?: { signal?: AbortSignal, key?: string }): Promise<any> }} Runner
  *
  * @typedef {object} Kept
  * @property {import('../../index').Cache<any, import('../../index').Mode>} cache
@@ -100,7 +100,9 @@ class GuardedHandler {
   async #run(at, ctx, args, key, call, load) {
     if (at === this.#runners.length) return this.#handler(ctx, args, new HandlerCall(call ?? new CallContext(), load))
     const inwards = (/** @type {Call} */ inner) => this.#run(at + 1, ctx, args, key, inner, load)
-    return this.#runners[at].run(inwards, { signal: call?.signal, key })
+    const runner = this.#runners[at]
+    // A breaker or a bulkhead of all keys takes none.
+    return runner.run(inwards, { signal: call?.signal, key: runner.perKey === false ? undefined : key })
   }
 }
 

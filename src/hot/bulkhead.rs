@@ -109,12 +109,17 @@ fn granted<const N: usize>(
     grant: Grant,
     now: &dyn Fn() -> Nanos,
 ) -> Reply {
+    let leased = bulkhead.bulkhead().config().lease_ms.is_some();
+    let left = if leased && !matches!(grant, Grant::Permit(_)) { bulkhead.expire(key, now()) } else { None };
+    // Whoever asks finds out what has expired, and that may be a permit of this thread, or pass to a waiter of it. Not delivered
+    // at once: JavaScript does not know yet what it waits for itself.
+    if leased && let Some(mailbox) = call.environment.mailbox().filter(|mailbox| mailbox.has_mail()) {
+        mailbox.wake_up();
+    }
     if let Grant::Permit(receipt) = grant {
         call.environment.leave(0, 0.0);
         return call.integer(i64::from(receipt));
     }
-    let leased = bulkhead.bulkhead().config().lease_ms.is_some();
-    let left = if leased { bulkhead.expire(key, now()) } else { None };
     let left_ms = millis(left);
     if let Grant::Queued(receipt) = grant {
         call.environment.count_wait(call.env, true);

@@ -71,9 +71,11 @@ impl Rolling {
         self.width - now % self.width
     }
 
-    /// What each bucket that counts at `now` holds, and how long before `now` it began.
+    /// What each bucket that counts at `now` holds, and how long before `now` it began. Who looked at the clock before another
+    /// and comes after finds what the other counted: successes that are left out would make a few failures all there is.
     pub fn buckets(&self, now: Ticks) -> impl Iterator<Item = (Ticks, Sums)> + '_ {
-        let newest = now / self.width + BUCKETS as u64;
+        let latest = self.buckets.iter().map(|bucket| bucket.epoch).max().unwrap_or_default();
+        let newest = latest.max(now / self.width + BUCKETS as u64);
         let within = move |bucket: &&Bucket| bucket.epoch <= newest && newest - bucket.epoch < BUCKETS as u64;
         let age = move |bucket: &Bucket| (newest - bucket.epoch) * self.width + now % self.width;
         self.buckets.iter().filter(within).map(move |bucket| (age(bucket), bucket.sums))

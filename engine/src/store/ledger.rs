@@ -36,7 +36,7 @@ pub enum News {
     Expired,
 }
 
-/// Carries letters to where the waiting is done. Told outside of every lock.
+/// Carries letters to where the waiting is done. Told under no lock but that of the book, so it must not come back to it.
 pub trait Post: Send + Sync {
     /// Deliver, from any thread. To a destination that has ended it does nothing.
     fn post(&self, letter: Letter);
@@ -118,6 +118,19 @@ impl Ledger {
             }
             _ => false,
         }
+    }
+
+    /// As [`Ledger::promote`], and the letter that says so goes before any other about the receipt. Who counts does it in `first`:
+    /// whoever has the letter must find himself counted. False, and nothing done, when nobody is there.
+    #[must_use]
+    pub fn call(&self, receipt: Receipt, token: Token, first: impl FnOnce()) -> bool {
+        let mut book = self.book.lock();
+        let Some(entry) = book.find_locked(receipt).filter(|entry| entry.waiting) else { return false };
+        (entry.waiting, entry.token) = (false, token);
+        first();
+        // Under the lock: what is held may expire at once, and whoever settles it would write before this does.
+        self.post.post(Letter { receipt, news: News::Yours });
+        true
     }
 
     /// Strike out what is held. None if it was struck out before: a permit comes back once.

@@ -474,6 +474,45 @@ fn threads_whose_leases_never_end_are_as_those_without() {
     fight(BulkheadConfig { limit: 2, queue: 3, lease_ms: Some(1.0), ..BulkheadConfig::default() });
 }
 
+/// A lease that has ended as soon as its permit passes on, beside a thread that does nothing but look.
+#[test]
+fn a_permit_is_told_of_before_its_end_is() {
+    let bulkhead = leased(1, 1, 1.0);
+    let over = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let looker = Side::new(0, &bulkhead);
+            while over.load(Ordering::Acquire) == 0 {
+                looker.handle.expire(None, Nanos::MAX);
+            }
+        });
+        let (holder, waiter) = (Side::new(1, &bulkhead), Side::new(2, &bulkhead));
+        let mut first = Vec::new();
+        for _ in 0..100_000 {
+            let Grant::Permit(permit) = holder.handle.try_acquire(None, &|| 0) else { continue };
+            let receipt = match waiter.handle.acquire(None, NORMAL, &|| 0) {
+                Grant::Queued(receipt) => receipt,
+                Grant::Permit(receipt) => {
+                    waiter.handle.release(receipt, &|| 0);
+                    continue;
+                }
+                Grant::Full => continue,
+            };
+            holder.handle.release(permit, &|| 0);
+            let about_it = |said: &Said| matches!(*said, Said::Yours(of) | Said::Expired(of) if of == receipt);
+            first.push(loop {
+                if let Some(said) = waiter.letters.wait().into_iter().find(about_it) {
+                    break (said, Said::Yours(receipt));
+                }
+            });
+            waiter.handle.release(receipt, &|| 0);
+        }
+        over.store(1, Ordering::Release);
+        assert!(first.len() > 1_000, "{}", first.len());
+        assert!(first.into_iter().all(|(said, wanted)| said == wanted));
+    });
+}
+
 /// A release and the end of its lease at the same moment, from two threads: the permit passes on once.
 #[test]
 fn a_release_beside_its_lease_s_end_gives_the_permit_back_once() {

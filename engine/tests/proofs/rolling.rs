@@ -70,6 +70,9 @@ proptest! {
             window.record(at, failed, slow);
             calls.push(Call { at, failed, slow });
             prop_assert_eq!(window.sums(latest), counted(&calls, span, latest));
+            // Who is behind finds what the others counted.
+            let counted_last = calls.iter().map(|call| call.at).max().unwrap();
+            prop_assert_eq!(window.sums(at), counted(&calls, span, counted_last));
         }
         // And as nothing happens any more.
         for tenths in 0..12 {

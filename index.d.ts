@@ -456,7 +456,7 @@ export interface Breaker extends Primitive {
    * Goes on from what `snapshot()` has answered, here or elsewhere: what was open stays open for the rest of its time by the wall
    * clock, what was half-open may be probed at once. A window of another kind than this breaker's is left out, and keys that are not
    * in the data stay as they are.
-   * @returns false, and nothing is changed, if the data is older than `maxAge` (1 ms to 365 days, default `'1h'`) or from the future
+   * @returns false, and nothing is changed, if the data is older than `maxAge` (1 ms to 365 days, default `'1h'`) from the future, or of another version of this package
    * @throws `E_OPTION` for anything else than such data; then nothing is changed
    */
   restore(data: SavedBreaker, options?: { maxAge?: Duration }): boolean
@@ -565,13 +565,13 @@ export interface BulkheadWaited {
 }
 
 export interface BulkheadRefused {
-  readonly bulkhead: Bulkhead
+  readonly bulkhead: Bulkhead<Mode>
   /** With `perKey`. */
   readonly key?: string
   readonly refusal: RefusalInfo
 }
 export interface BulkheadExpired {
-  readonly bulkhead: Bulkhead
+  readonly bulkhead: Bulkhead<Mode>
   /** With `perKey`. */
   readonly key?: string
 }
@@ -829,7 +829,7 @@ export interface HedgeOptions {
  * @param answer is called with the error; what it throws is thrown
  * @param options `when`: which errors. Default: all.
  */
-export function fallback<const F>(
+export function fallback<F>(
   answer: (error: unknown) => F | PromiseLike<F>,
   options?: { when?: (error: unknown) => boolean },
 ): FallbackStrategy<F>
@@ -912,7 +912,7 @@ export interface RefusalInfo {
   readonly status: 429 | 503 | 504
   /** Milliseconds until it is worth asking again, where that is known. */
   readonly retryAfterMs?: number
-  /** What the last attempt ended with, of an `E_RETRY_BUDGET`. */
+  /** What the attempt before ended with: of an `E_RETRY_BUDGET`, and of whatever refused another attempt. */
   readonly cause?: unknown
 }
 

@@ -157,7 +157,8 @@ test('bad data is told, and never half applied', (t) => {
     'text',
     [],
     {},
-    { ...good, version: 2 },
+    { ...good, version: 0 },
+    { ...good, version: '2' },
     { ...good, takenAt: '2026' },
     { ...good, takenAt: NaN },
     { ...good, more: 1 },
@@ -196,4 +197,10 @@ test('bad data is told, and never half applied', (t) => {
   assert.deepEqual([breaker.state, keyed.stateOf('a'), keyed.stateOf('b')], ['closed', 'open', 'closed'])
   calls(breaker, 'f')
   assert.equal(breaker.state, 'open', 'the row of failures is what it was')
+})
+
+test('what another version has saved is nothing to go on from, and no mistake', (t) => {
+  const { breaker } = opened(t)
+  assert.equal(breaker.restore({ version: 2, takenAt: 'in words', more: true }), false)
+  assert.equal(breaker.state, 'closed')
 })

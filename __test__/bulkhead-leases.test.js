@@ -73,6 +73,18 @@ test('a permit given back in time does not expire, and whoever asks finds out wh
   assert.equal(report().expired, 1)
 })
 
+test('whose permit was found to have expired hears of it, though nobody asks again', async (t) => {
+  const { bulkhead, tick } = timed(t, { limit: 1, lease: 1000 })
+  const heard = []
+  bulkhead.on('expired', (message) => heard.push(message.bulkhead.name))
+  bulkhead.tryAcquire()
+  tick(1000)
+  bulkhead.tryAcquire()
+  await turn()
+  await turn()
+  assert.deepEqual(heard, ['slots'])
+})
+
 test('what comes late frees nobody’s permit, also once its number has come round and stands for another', (t) => {
   const { bulkhead, report, tick } = timed(t, { limit: 1, lease: 1000 })
   const lost = bulkhead.tryAcquire()

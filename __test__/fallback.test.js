@@ -63,14 +63,16 @@ test('attempt answers with what the fallback answers', async (t) => {
   assert.deepEqual(await policy(instead(), breaker).attempt(() => 1), { ok: true, value: 'instead' })
 })
 
-test('`when` picks the errors, and only true is yes', async (t) => {
+test('`when` picks the errors; nothing is a no, and what is neither is told', async (t) => {
   const { policy, counted } = opened(t)
   const some = policy(instead({ when: (error) => error === down }))
   assert.equal(await some.run(inTurn(down)), 'instead')
   const other = new Error('other')
   assert.deepEqual(await fate(some.run(inTurn(other))), { error: other })
-  for (const answer of [undefined, 1, 'yes', {}, Promise.resolve(true)]) {
-    assert.deepEqual(await fate(policy(instead({ when: () => answer })).run(inTurn(down))), { error: down })
+  assert.deepEqual(await fate(policy(instead({ when: () => undefined })).run(inTurn(down))), { error: down })
+  for (const answer of [1, 'yes', {}, Promise.resolve(true)]) {
+    const { error } = await fate(policy(instead({ when: () => answer })).run(inTurn(down)))
+    assert.deepEqual([error.code, error.option, error.cause], ['E_OPTION', 'when', down])
   }
   assert.deepEqual(counted(), { ok: 1, failed: 6, fallbacks: 1 })
 })

@@ -328,7 +328,7 @@ test('`when` is not asked after the last attempt, nor once the caller has gone',
   assert.equal(asked, 1)
 })
 
-test('a `when` that throws ends the call with its error, and a `when` that is not true is no', async (t) => {
+test('a `when` that throws ends the call with its error; nothing is a no, and what is neither is told', async (t) => {
   const { policy, counted } = rigged(t)
   const mine = new Error('mine')
   const throwing = retry({
@@ -338,8 +338,10 @@ test('a `when` that throws ends the call with its error, and a `when` that is no
   })
   assert.deepEqual(await fate(policy(throwing).run(inTurn(down))), { error: mine })
   assert.deepEqual(await fate(policy(throwing).run(() => 'value')), { error: mine })
-  for (const answer of [undefined, 1, 'yes', Promise.resolve(true)]) {
-    assert.deepEqual(await fate(policy(retry({ when: () => answer })).run(inTurn(down))), { error: down })
+  assert.deepEqual(await fate(policy(retry({ when: () => undefined })).run(inTurn(down))), { error: down })
+  for (const answer of [1, 'yes', Promise.resolve(true)]) {
+    const { error } = await fate(policy(retry({ when: () => answer })).run(inTurn(down)))
+    assert.deepEqual([error.code, error.option, error.cause], ['E_OPTION', 'when', down])
   }
   assert.deepEqual(counted(), { failed: 6 })
 })
@@ -863,4 +865,21 @@ test('a value that nobody gets because `when` throws is let go', async (t) => {
     wrong,
   )
   assert.equal(gone, 1)
+})
+
+test('what refuses another attempt says why it came to that', async (t) => {
+  const { sp, pass } = faked(t)
+  const breaker = sp.breaker('upstream', { consecutive: 1 })
+  const guarded = sp.policy('p', retry(), breaker)
+  const refused = guarded.run(inTurn(down))
+  refused.catch(() => {})
+  await pass(10_000)
+  const { error } = await fate(refused)
+  assert.deepEqual([error.code, error.cause], ['E_OPEN', down])
+  breaker.reset()
+  const attempt = guarded.attempt(inTurn(down))
+  await pass(10_000)
+  const { refusal } = (await fate(attempt)).value
+  assert.deepEqual([refusal.code, refusal.cause], ['E_OPEN', down])
+  assert.equal((await guarded.attempt(() => 1)).refusal.cause, undefined, 'it refused the first')
 })

@@ -316,7 +316,9 @@ class Breaker {
       max: 365 * DAY,
       fallback: 3_600_000,
     })
-    const { takenAt, circuits } = savedBreaker(data, this.#perKey)
+    const saved = savedBreaker(data, this.#perKey)
+    if (saved === undefined) return false
+    const { takenAt, circuits } = saved
     const elapsedMs = this.#place.wall() - takenAt
     if (elapsedMs < 0 || elapsedMs > maxAge) return false
     // Those that refuse first: should there be fewer places than keys, they are what matters.

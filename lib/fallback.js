@@ -2,7 +2,7 @@
 'use strict'
 
 const { assertFunction } = require('./call.js')
-const { Options } = require('./options.js')
+const { Options, yesOrNo } = require('./options.js')
 const { shownError } = require('./refused.js')
 const { Scope } = require('./scope.js')
 const { STRATEGY } = require('./strategy.js')
@@ -34,6 +34,11 @@ class Fallback {
       next(scope).then(undefined, (error) => this.#instead(site, scope, error))
   }
 
+  /** @param {unknown} error */
+  #isNotFor(error) {
+    return this.#when !== undefined && !yesOrNo('`when` of fallback()', this.#when(error), error)
+  }
+
   /**
    * @param {Site} site
    * @param {Call} scope
@@ -41,7 +46,7 @@ class Fallback {
    */
   #instead(site, scope, thrown) {
     const error = shownError(thrown)
-    if (Scope.abortedBy(scope) !== undefined || (this.#when !== undefined && this.#when(error) !== true)) throw thrown
+    if (Scope.abortedBy(scope) !== undefined || this.#isNotFor(error)) throw thrown
     site.note('fallback', () => ({ error }))
     return this.#answer(error)
   }

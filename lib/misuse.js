@@ -23,8 +23,19 @@ function shown(value) {
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'object' && value !== null)
-    return Array.isArray(value) ? 'an array' : `an object (${kindOf(value)})`
+    return Array.isArray(value) ? 'an array' : (handleOf(value) ?? `an object (${kindOf(value)})`)
   return String(value)
+}
+
+/**
+ * A handle of ours by its name.
+ * @param {object} value
+ */
+function handleOf(value) {
+  const [kind, name] = ['kind', 'name'].map((key) => Object.getOwnPropertyDescriptor(value, key)?.value)
+  return typeof kind === 'string' && typeof name === 'string'
+    ? `the ${shown(kind).slice(1, -1)} ${shown(name)}`
+    : undefined
 }
 
 /**

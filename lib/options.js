@@ -32,7 +32,7 @@ class Options {
     this.#values = /** @type {Record<string, unknown>} */ (values)
     for (const name of Object.keys(values)) {
       if (!known.includes(name)) {
-        throw this.wrong(name, `is not an option of ${of}; there are ${list(known)}`)
+        throw this.wrong(name, `is not an option of ${of}; there ${known.length === 1 ? 'is' : 'are'} ${list(known)}`)
       }
     }
   }
@@ -101,7 +101,7 @@ class Options {
       throw this.wrong(name, rule, { code: 'E_DURATION' })
     }
     if (milliseconds < min || milliseconds > max) {
-      const rule = `of ${this.#of} must be from ${grouped(min)} ms to ${grouped(max)} ms (${grouped(max / DAY)} days)`
+      const rule = `of ${this.#of} must be from ${grouped(min)} ms to ${grouped(max)} ms (${grouped(max / DAY)} ${max === DAY ? 'day' : 'days'})`
       throw this.wrong(name, rule, { code: 'E_DURATION', Base: RangeError })
     }
     return milliseconds
@@ -203,4 +203,17 @@ function nameOf(kind, name) {
   return name
 }
 
-module.exports = { Options, nameOf, DAY }
+/**
+ * What a user's function answers where it is asked for a yes or a no; nothing is a no. A promise would be a yes that nobody meant.
+ * @param {string} of
+ * @param {unknown} answer
+ * @param {unknown} about the error it was asked about, which must not be lost
+ * @returns {boolean}
+ */
+function yesOrNo(of, answer, about) {
+  if (typeof answer === 'boolean' || answer === undefined) return answer === true
+  const message = `${of} must answer true or false; it answered ${shown(answer)}`
+  throw misuse('E_OPTION', message, { option: 'when', cause: about })
+}
+
+module.exports = { Options, nameOf, yesOrNo, DAY }

@@ -75,7 +75,8 @@ class Policy {
     })
     strategies.forEach((strategy, index) => {
       if (isStrategy(strategy)) return
-      const rule = 'must be a strategy: timeout(), retry(), hedge(), fallback(), a preset, or a primitive'
+      const advice = Array.isArray(strategy) ? '; write ...strategies for the strategies in one' : ''
+      const rule = `must be a strategy: timeout(), retry(), hedge(), fallback(), presets.http(), or a primitive${advice}`
       const option = `strategies[${index}]`
       throw misuse('E_OPTION', `\`${option}\` of the policy ${shown(name)} ${rule}; got ${shown(strategy)}`, { option })
     })

@@ -13,6 +13,8 @@ class Refused {
   #make
   /** @type {InstanceType<typeof Refusal> | undefined} */
   #error
+  /** The cause that is on it. @type {unknown} */
+  #written
 
   /**
    * @param {RefusalCode} code
@@ -34,7 +36,28 @@ class Refused {
    * @returns {InstanceType<typeof Refusal>}
    */
   error() {
-    return (this.#error ??= this.#make?.() ?? this.#refusal())
+    if (this.#error === undefined) {
+      this.#error = this.#make?.() ?? this.#refusal()
+      this.#written = this.#make === undefined ? this.#cause : undefined
+    }
+    // It may have been looked at before it was known.
+    if (this.#cause !== this.#written) {
+      this.#written = this.#cause
+      Object.defineProperty(this.#error, 'cause', {
+        value: shownError(this.#cause),
+        writable: true,
+        configurable: true,
+      })
+    }
+    return this.#error
+  }
+
+  /**
+   * What an attempt before it ended with: else nobody would ever hear why it came to this.
+   * @param {unknown} error
+   */
+  because(error) {
+    this.#cause ??= error
   }
 
   #refusal() {

@@ -4,7 +4,7 @@
 
 const { Backoff } = require('./backoff.js')
 const deadlines = require('./deadlines.js')
-const { Options, DAY } = require('./options.js')
+const { Options, DAY, yesOrNo } = require('./options.js')
 const { Refused, shownError } = require('./refused.js')
 const { isRefusal } = require('./refusals.js')
 const { Scope } = require('./scope.js')
@@ -53,6 +53,8 @@ class Retry {
   async #run(site, budget, scope, next) {
     budget?.deposit()
     let backoff
+    /** @type {{ error: unknown } | undefined} */
+    let last
     let attempt = 0
     let inner = scope
     for (;;) {
@@ -66,6 +68,10 @@ class Retry {
         settled = { ok: false, error }
       }
       if (inner !== scope) Scope.end(inner)
+      if (!settled.ok) {
+        if (last !== undefined && settled.error instanceof Refused) settled.error.because(last.error)
+        last = settled
+      }
       if (attempt >= this.max || !this.#isAsked(settled, attempt, scope)) return ended(settled)
       backoff ??= new Backoff(this.baseMs, this.capMs)
       const asked = askedWait(settled)
@@ -108,7 +114,11 @@ class Retry {
     if (Scope.abortedBy(scope) !== undefined || isForOnce(scope)) return false
     if (this.#when !== undefined) {
       const shown = settled.ok ? settled : { ok: false, error: shownError(settled.error) }
-      return this.#when(shown, { attempt }) === true
+      return yesOrNo(
+        '`when` of retry()',
+        this.#when(shown, { attempt }),
+        settled.ok ? undefined : shownError(settled.error),
+      )
     }
     const marked = verdictOf(settled.ok ? settled.value : settled.error)?.retry
     if (marked !== undefined || settled.ok) return marked === true

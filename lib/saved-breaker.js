@@ -19,10 +19,13 @@ const BUCKETS = 10
 /**
  * @param {unknown} data
  * @param {boolean} perKey whether it is for a breaker of keys
- * @returns {{ takenAt: number, circuits: { key: string | undefined, open: boolean, json: string }[] }}
+ * @returns {{ takenAt: number, circuits: { key: string | undefined, open: boolean, json: string }[] } | undefined} nothing for what
+ * another version has saved
  */
 function savedBreaker(data, perKey) {
   const of = 'the data of restore()'
+  // Of another version of this package, before or after an upgrade: nothing to go on from, and nobody's mistake.
+  if (isOfAnotherVersion(data)) return undefined
   const fields = new Options(of, data === undefined ? null : data, ['version', 'takenAt', 'circuit', 'keys'])
   if (fields.get('version') !== VERSION) throw fields.wrong('version', `of ${of} must be ${VERSION}`)
   const takenAt = number(fields, 'takenAt', of, 2 ** 53)
@@ -43,6 +46,12 @@ function savedBreaker(data, perKey) {
     return { key, ...circuitOf(entry, of) }
   })
   return { takenAt, circuits }
+}
+
+/** @param {any} data */
+function isOfAnotherVersion(data) {
+  const version = typeof data === 'object' && data !== null ? data.version : undefined
+  return Number.isInteger(version) && version > 0 && version !== VERSION
 }
 
 /**

@@ -216,11 +216,11 @@ impl Partition {
                 }
             };
             let Some((Waiter { ledger, receipt, since }, token)) = next else { return self.end_if_idle() };
-            let there = ledger.promote(receipt, (token, 0));
-            self.books.waited(time.saturating_sub(since), there);
-            if there {
-                return ledger.post(Letter { receipt, news: News::Yours });
+            let waited = time.saturating_sub(since);
+            if ledger.call(receipt, (token, 0), || self.books.waited(waited, true)) {
+                return;
             }
+            self.books.waited(waited, false);
             if !self.end_lease(token) {
                 return;
             }

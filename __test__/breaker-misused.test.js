@@ -97,7 +97,8 @@ test('a listener that throws changes no answer, and is an uncaught exception', a
     breaker.on('refused', () => { throw new Error('a refusal') })
     breaker.exit(breaker.enter(), 'fail')
     const entered = breaker.enter()
-    setImmediate(() => parentPort.postMessage({ state: breaker.state, entered, thrown }))`
+    // From Node 26 on a worker is handed the second error of a turn only after the next one.
+    setImmediate(() => setImmediate(() => parentPort.postMessage({ state: breaker.state, entered, thrown })))`
   const [told] = await once(new Worker(code, { eval: true }), 'message')
   assert.deepEqual(told, { state: 'open', entered: null, thrown: ['a transition', 'a refusal'] })
 })

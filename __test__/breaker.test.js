@@ -836,7 +836,7 @@ test('a hung probe does not leave it half-open for ever, as in the most used one
 test('refusals of its own capacity do not open it, as in the most used one', async (t) => {
   const { sp, breaker, report } = opened(t, { consecutive: 1 })
   const bulkhead = sp.bulkhead('upstream', { limit: 1 })
-  bulkhead.tryAcquire()
+  const held = bulkhead.tryAcquire()
   for (let i = 0; i < 100; i++) {
     await assert.rejects(
       breaker.run(() => bulkhead.run(() => {})),
@@ -845,6 +845,7 @@ test('refusals of its own capacity do not open it, as in the most used one', asy
   }
   assert.equal(breaker.state, 'closed')
   assert.deepEqual(counted(report()), { ignored: 100 })
+  held.release()
 })
 
 test('cache hits do not dilute the failure rate, as in the most used one', async (t) => {

@@ -32,9 +32,9 @@ test('a permit that is not given back in time goes to who waits, by itself', asy
 
 test('one waiter after the other is served as leases end, each with a whole one', async (t) => {
   const { bulkhead, report, tick } = timed(t, { limit: 2, queue: 10, lease: 1000 })
-  bulkhead.tryAcquire()
+  const lost = [bulkhead.tryAcquire()]
   tick(400)
-  bulkhead.tryAcquire()
+  lost.push(bulkhead.tryAcquire())
   const served = []
   for (let i = 0; i < 4; i++) bulkhead.acquire().then((permit) => served.push([i, permit]))
   for (const [ms, count] of [
@@ -54,6 +54,7 @@ test('one waiter after the other is served as leases end, each with a whole one'
     served.map(([index]) => index),
     [0, 1, 2, 3],
   )
+  for (const permit of lost) permit.release()
   assert.deepEqual([report().inUse, report().expired], [2, 4])
 })
 
@@ -77,12 +78,13 @@ test('whose permit was found to have expired hears of it, though nobody asks aga
   const { bulkhead, tick } = timed(t, { limit: 1, lease: 1000 })
   const heard = []
   bulkhead.on('expired', (message) => heard.push(message.bulkhead.name))
-  bulkhead.tryAcquire()
+  const lost = bulkhead.tryAcquire()
   tick(1000)
-  bulkhead.tryAcquire()
+  const next = bulkhead.tryAcquire()
   await turn()
   await turn()
   assert.deepEqual(heard, ['slots'])
+  for (const permit of [lost, next]) permit.release()
 })
 
 test('what comes late frees nobody’s permit, also once its number has come round and stands for another', (t) => {
@@ -114,12 +116,13 @@ test('a run whose lease has ended still answers its caller, and its end frees no
 
 test('leases of one key say nothing of another', async (t) => {
   const { bulkhead, report, tick } = timed(t, { limit: 1, queue: 1, lease: 1000, perKey: true })
-  bulkhead.tryAcquire('acme')
+  const acme = bulkhead.tryAcquire('acme')
   const waiting = bulkhead.run(() => 'served', { key: 'acme' })
   tick(500)
   const zulu = bulkhead.tryAcquire('zulu')
   tick(500)
   assert.equal(await waiting, 'served')
+  acme.release()
   assert.deepEqual([report().keys, report().inUse], [1, 1])
   zulu.release()
   assert.deepEqual([report().keys, report().expired], [0, 1])
@@ -127,7 +130,7 @@ test('leases of one key say nothing of another', async (t) => {
 
 test('who is refused for want of a place is told when the first lease ends, if nobody is in front', async (t) => {
   const { bulkhead, sp, tick } = timed(t, { limit: 1, lease: 1000 })
-  bulkhead.tryAcquire()
+  const lost = bulkhead.tryAcquire()
   tick(400)
   const { refusal } = await bulkhead.attempt(() => {})
   assert.deepEqual(refusal, { code: 'E_FULL', primitive: 'slots', status: 503, retryAfterMs: 600 })
@@ -138,9 +141,10 @@ test('who is refused for want of a place is told when the first lease ends, if n
   tick(600)
   assert.deepEqual(await bulkhead.attempt(() => 7), { ok: true, value: 7 })
   const queued = sp.bulkhead('queued', { limit: 1, queue: 1, lease: 1000 })
-  queued.tryAcquire()
+  const held = queued.tryAcquire()
   queued.acquire().catch(() => {})
   assert.equal('retryAfterMs' in (await queued.attempt(() => {})).refusal, false)
+  for (const permit of [lost, held]) permit.release()
 })
 
 test('the end of a lease is told to its handle and on the channel, with the key, once', async (t) => {
@@ -160,10 +164,11 @@ test('the end of a lease is told to its handle and on the channel, with the key,
   assert.deepEqual(published, heard)
   lost.release()
   off()
-  bulkhead.tryAcquire('acme')
+  const unheard = bulkhead.tryAcquire('acme')
   tick(1000)
   report()
   assert.deepEqual([heard.length, published.length], [2, 3])
+  unheard.release()
 })
 
 test('an abort or a timeout ends the looking for leases too, and no deadline stays behind', async (t) => {

@@ -141,7 +141,7 @@ test('the function begins in the turn of the call when a permit is free', (t) =>
 
 test('without a permit or a place to wait run and acquire are refused with E_FULL, and nothing is called', async (t) => {
   const { bulkhead, report } = opened(t, { limit: 1 })
-  bulkhead.tryAcquire()
+  const held = bulkhead.tryAcquire()
   for (const call of [() => bulkhead.run(() => assert.fail('it was called')), () => bulkhead.acquire()]) {
     const refusal = await call().catch((error) => error)
     assert.ok(refusal instanceof Refusal)
@@ -155,6 +155,7 @@ test('without a permit or a place to wait run and acquire are refused with E_FUL
   assert.equal(bulkhead.tryAcquire(), null)
   const { admitted, refused } = report()
   assert.deepEqual({ admitted, refused }, { admitted: 1, refused: 3 })
+  held.release()
 })
 
 test('what is no function or no signal is told, and no permit is used', async (t) => {
@@ -261,7 +262,7 @@ test('a wait that is too long is refused with E_FULL and leaves the queue', asyn
 test('each waiter has its own timeout, from when it came', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
   const { bulkhead, load } = opened(t, { limit: 1, queue: 5, queueTimeout: 1000 })
-  bulkhead.tryAcquire()
+  const held = bulkhead.tryAcquire()
   const first = bulkhead.run(() => assert.fail('it was called'))
   t.mock.timers.tick(600)
   const second = bulkhead.acquire()
@@ -273,6 +274,8 @@ test('each waiter has its own timeout, from when it came', async (t) => {
   assert.equal(await fate(second), 'pending')
   t.mock.timers.tick(1)
   assert.equal((await fate(second)).error.code, 'E_FULL')
+  held.release()
+  assert.deepEqual(load(), [0, 0])
 })
 
 test('who is served in time is not refused later', async (t) => {
@@ -605,7 +608,7 @@ test('the process stays alive until a wait in vain has been refused', async () =
   const script = `
     const sp = require(${FACE}).spillway({ isolated: true })
     const bulkhead = sp.bulkhead('slots', { limit: 1, queue: 1, queueTimeout: 20 })
-    bulkhead.tryAcquire()
+    globalThis.held = bulkhead.tryAcquire()
     bulkhead.acquire().catch(({ code }) => console.log(code))
   `
   assert.equal(await printed(script), 'E_FULL')

@@ -210,7 +210,7 @@ test('a load and a wait in a queue are refused at their own times, though they s
   t.after(() => sp.close())
   const cache = sp.cache('found', { loadTimeout: 1000 })
   const bulkhead = sp.bulkhead('slots', { limit: 1, queue: 1, queueTimeout: 500 })
-  bulkhead.tryAcquire()
+  const held = bulkhead.tryAcquire()
   const refused = []
   const note = ({ code }) => refused.push(`${code} at ${Date.now()}`)
   cache.getOrSet('a', () => new Promise(() => {})).catch(note)
@@ -221,6 +221,7 @@ test('a load and a wait in a queue are refused at their own times, though they s
     await new Promise((resolve) => setImmediate(resolve))
   }
   assert.deepEqual(refused, ['E_TIMEOUT at 1000', 'E_FULL at 1100'])
+  held.release()
 })
 
 // ---------------------------------------------------------------- real timers

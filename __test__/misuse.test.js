@@ -145,7 +145,7 @@ test('every refusal that is shown reads so, and its status is the one the page n
   const payments = sp.breaker('payments')
   payments.isolate()
   const reports = sp.bulkhead('reports', { limit: 1 })
-  reports.tryAcquire()
+  const held = reports.tryAcquire()
   chat.consume('a')
   const load = () => {
     const value = sp.cache('products').getOrSet('7', () => new Promise(() => {}))
@@ -180,6 +180,7 @@ test('every refusal that is shown reads so, and its status is the one the page n
     assert.deepEqual(examplesOf(code).slice(0, lines.get(code).length), lines.get(code))
     assert.match(sections.get(code), new RegExp(`: ${error.status}[.,]`), `${code} is not said to be ${error.status}`)
   }
+  held.release()
   for (const [code, shown] of lines) assert.equal(examplesOf(code).length, shown.length, code)
 })
 

@@ -156,7 +156,7 @@ test('attempt answers every refusal of a strategy as plain data, and what is no 
   const breaker = sp.breaker('upstream')
   breaker.isolate()
   const bulkhead = sp.bulkhead('slots', { limit: 1 })
-  bulkhead.tryAcquire()
+  const held = bulkhead.tryAcquire()
   for (const [strategies, code, primitive, status] of [
     [[limiter], 'E_LIMITED', 'quota', 429],
     [[breaker], 'E_OPEN', 'upstream', 503],
@@ -177,6 +177,7 @@ test('attempt answers every refusal of a strategy as plain data, and what is no 
     assert.ok(error instanceof Refusal && isRefusal(error))
     assert.deepEqual([error.code, error.primitive, error.retryAfterMs], [code, primitive, refusal.retryAfterMs])
   }
+  held.release()
   await pass(20)
   const free = policy()
   assert.deepEqual(await free.attempt(() => 7), { ok: true, value: 7 })
@@ -1071,4 +1072,12 @@ test('a call that never ends holds nothing but itself', async () => {
     })
   `
   assert.ok(Number(await printed(script, '--expose-gc')) < 50)
+})
+
+test('in a snapshot a policy, its budget and its guards are found by one name, the prefix included', async (t) => {
+  const sp = spillway({ isolated: true, env: false, prefix: 'shop' })
+  t.after(() => sp.close())
+  await sp.policy('fmcsa', retry(), sp.breaker('fmcsa')).run(() => 1)
+  const { policies, budgets, breakers } = sp.snapshot()
+  assert.deepEqual([policies, budgets, breakers].map(Object.keys), [['shop:fmcsa'], ['shop:fmcsa'], ['shop:fmcsa']])
 })

@@ -881,5 +881,6 @@ test('what refuses another attempt says why it came to that', async (t) => {
   await pass(10_000)
   const { refusal } = (await fate(attempt)).value
   assert.deepEqual([refusal.code, refusal.cause], ['E_OPEN', down])
+  breaker.isolate()
   assert.equal((await guarded.attempt(() => 1)).refusal.cause, undefined, 'it refused the first')
 })

@@ -72,10 +72,12 @@ class Policies {
     this.#releaseBudget(name)
   }
 
-  report() {
-    return Object.fromEntries(
-      [...this.#named].map(([name, { book, strategies }]) => [name, reportOf(book, strategies)]),
-    )
+  /** @param {string} prefix of the spillway, which its primitives have in a snapshot, too */
+  report(prefix) {
+    const reports = [...this.#named].map(([name, { book, strategies }]) => {
+      return [prefix === '' ? name : `${prefix}:${name}`, reportOf(book, strategies)]
+    })
+    return Object.fromEntries(reports)
   }
 
   /** Handles of names that were opened again end, too. */

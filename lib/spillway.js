@@ -223,7 +223,7 @@ class Spillway {
     const primitives = JSON.parse(this.#native.snapshot(this.#registry, this.#clock && this.#now()))
     // A permit that was found to have expired has gone to the next.
     mailbox.collect()
-    return { ...primitives, sheds: this.#sheds.report(), policies: this.#policies.report(), loop: loop() }
+    return { ...primitives, sheds: this.#sheds.report(), policies: this.#policies.report(this.#prefix), loop: loop() }
   }
 
   async close() {

@@ -118,7 +118,8 @@ const jobs = {
   async hold({ name, options, until }) {
     const permit = await face.bulkhead(name, options).acquire()
     parentPort.postMessage('holding')
-    if (until === undefined) return new Promise(() => setInterval(() => {}, 1000))
+    // The timer has the permit, which would come back when it is collected.
+    if (until === undefined) return new Promise(() => setInterval(() => {}, 1000, permit))
     await new Promise((resolve) => setTimeout(resolve, until))
     permit.release()
     return 'released'

@@ -25,10 +25,11 @@ test('a limit refills as time is advanced', () => {
 
 test('who waits in a queue is refused as time is advanced', async () => {
   const uploads = sp.bulkhead('uploads', { limit: 1, queue: 1, queueTimeout: '5s' })
-  uploads.tryAcquire()
+  const permit = uploads.tryAcquire()
   const refused = expect(uploads.run(() => 'stored')).rejects.toMatchObject({ code: 'E_FULL' })
   await vi.advanceTimersByTimeAsync(5000)
   await refused
+  permit.release()
 })
 
 test('a load takes too long as time is advanced, and a value lives until then', async () => {
@@ -55,10 +56,11 @@ test('a breaker asks again as time is advanced', async () => {
 
 test('all timers may be run: none of ours goes on for ever', async () => {
   const uploads = sp.bulkhead('uploads', { limit: 1, queue: 1, queueTimeout: '5s' })
-  uploads.tryAcquire()
+  const permit = uploads.tryAcquire()
   const refused = expect(uploads.run(() => 'stored')).rejects.toMatchObject({ code: 'E_FULL' })
   await vi.runAllTimersAsync()
   await refused
+  permit.release()
 })
 
 test('a clock of the test’s own passes without fake timers', async () => {

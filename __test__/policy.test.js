@@ -1075,9 +1075,9 @@ test('a call that never ends holds nothing but itself', async () => {
 })
 
 test('in a snapshot a policy, its budget and its guards are found by one name, the prefix included', async (t) => {
-  const sp = spillway({ isolated: true, env: false, prefix: 'shop' })
+  const sp = face.spillway({ isolated: true, env: false, prefix: 'shop' })
   t.after(() => sp.close())
-  await sp.policy('fmcsa', retry(), sp.breaker('fmcsa')).run(() => 1)
+  await sp.policy('fmcsa', face.retry(), sp.breaker('fmcsa')).run(() => 1)
   const { policies, budgets, breakers } = sp.snapshot()
   assert.deepEqual([policies, budgets, breakers].map(Object.keys), [['shop:fmcsa'], ['shop:fmcsa'], ['shop:fmcsa']])
 })

@@ -1049,7 +1049,7 @@ export interface PolicySnapshot {
   /** Calls that have not ended yet. */
   running: number
   ok: number
-  /** Ended with an error that is no refusal. */
+  /** Ended with an error that is no refusal, or with an answer that counts as a failure, such as a 503 through `fetchClient`. */
   failed: number
   /** Ended with a refusal. */
   refused: number

@@ -9,6 +9,7 @@ const diagnostics = require('node:diagnostics_channel')
 const { getEventListeners } = require('node:events')
 const { test } = require('node:test')
 const face = require('../index.js')
+const { mark } = require('../lib/verdict.js')
 const { end, faked, fate, heard, inTurn, opened, pending, printed, scripted, takes, turn } = require('./staged.js')
 
 const { Refusal, fallback, hedge, isRefusal, presets, retry, timeout } = face
@@ -1080,4 +1081,23 @@ test('in a snapshot a policy, its budget and its guards are found by one name, t
   await sp.policy('fmcsa', face.retry(), sp.breaker('fmcsa')).run(() => 1)
   const { policies, budgets, breakers } = sp.snapshot()
   assert.deepEqual([policies, budgets, breakers].map(Object.keys), [['shop:fmcsa'], ['shop:fmcsa'], ['shop:fmcsa']])
+})
+
+test('an answer that an adapter knows for a failure is one in the figures', async (t) => {
+  const sp = face.spillway({ isolated: true, env: false })
+  t.after(() => sp.close())
+  const policy = sp.policy('fmcsa')
+  const ended = []
+  policy.on('ended', ({ outcome, error }) => ended.push([outcome, error]))
+  const busy = mark({}, { outcome: 'fail' })
+  assert.equal(await policy.run(() => busy), busy)
+  await policy.run(() => mark({}, { outcome: 'ignore' }))
+  await policy.run(() => Promise.reject()).catch(() => {})
+  assert.deepEqual(ended, [
+    ['failed', undefined],
+    ['ok', undefined],
+    ['failed', undefined],
+  ])
+  const { ok, failed } = sp.snapshot().policies.fmcsa
+  assert.deepEqual({ ok, failed }, { ok: 1, failed: 2 })
 })

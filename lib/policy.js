@@ -11,6 +11,7 @@ const { Latency } = require('./latency.js')
 const { PRIORITIES } = require('./level.js')
 const { misuse, shown } = require('./misuse.js')
 const { Options } = require('./options.js')
+const { outcomeOfValue } = require('./outcome.js')
 const { Refused, shownError } = require('./refused.js')
 const { isRefusal } = require('./refusals.js')
 const { Scope } = require('./scope.js')
@@ -179,7 +180,8 @@ class Policy {
     this.#book.running++
     return chain(scope).then(
       (value) => {
-        this.#end(scope, began, 'ok')
+        // An answer may be a failure all the same, as an adapter knows.
+        this.#end(scope, began, outcomeOfValue(value) === 'fail' ? 'failed' : 'ok')
         return onValue === undefined ? value : onValue(value)
       },
       (error) => {
@@ -204,7 +206,7 @@ class Policy {
     if (!this.#events.wanted('ended')) return
     const { key } = Scope.request(scope)
     const end = { policy: this, key, ms, outcome }
-    this.#events.emit('ended', outcome === 'ok' ? end : { ...end, error: shownError(error) })
+    this.#events.emit('ended', error === undefined ? end : { ...end, error: shownError(error) })
   }
 
   /**

@@ -26,15 +26,15 @@ const CARRIED = new Set(['Object', 'Number', 'String', 'Boolean'])
  * @returns {string}
  */
 function encode(cache, value) {
-  let text
+  let text, lost
   try {
     text = JSON.stringify(value)
+    // Looked through only now: whatever is circular has been refused. It may be deeper than can be walked, all the same.
+    lost = findLost(value, 'value')
   } catch (cause) {
     const why = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
     throw misuse('E_VALUE_ENCODE', `a value for the cache "${cache}" cannot be encoded as JSON: ${why}`, { cause })
   }
-  // Looked through only now: whatever is circular has been refused.
-  const lost = findLost(value, 'value')
   if (text === undefined || lost !== null) {
     const what = lost ?? `value is ${shown(value)}`
     throw misuse('E_VALUE_ENCODE', `a value for the cache "${cache}" cannot be encoded as JSON without loss: ${what}`)

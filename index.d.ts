@@ -412,6 +412,8 @@ export interface BreakerCall extends CallOptions {
  */
 export interface Breaker extends Primitive {
   readonly kind: 'breaker'
+  /** Whether each key has a state of its own. */
+  readonly perKey: boolean
   /** @throws `E_KEY` with `perKey`: see `stateOf` */
   readonly state: BreakerState
   /** With `perKey`: the state of a key. A key that was never seen is closed. */
@@ -456,7 +458,8 @@ export interface Breaker extends Primitive {
    * Goes on from what `snapshot()` has answered, here or elsewhere: what was open stays open for the rest of its time by the wall
    * clock, what was half-open may be probed at once. A window of another kind than this breaker's is left out, and keys that are not
    * in the data stay as they are.
-   * @returns false, and nothing is changed, if the data is older than `maxAge` (1 ms to 365 days, default `'1h'`) from the future, or of another version of this package
+   * @returns false, and nothing is changed, if the data is older than `maxAge` (1 ms to 365 days, default `'1h'`), from the future, or
+   * of another version of this package
    * @throws `E_OPTION` for anything else than such data; then nothing is changed
    */
   restore(data: SavedBreaker, options?: { maxAge?: Duration }): boolean
@@ -530,6 +533,8 @@ export interface BulkheadCall extends CallOptions {
 export interface Bulkhead<M extends Mode = 'sync'> extends Primitive {
   readonly kind: 'bulkhead'
   readonly limit: number
+  /** Whether each key has as many permits of its own. */
+  readonly perKey: boolean
   /**
    * Runs `fn` under a permit, which is held until `fn` itself settles, or its lease ends.
    * @throws Refusal `E_FULL` when limit and queue are full or the wait was too long; the signal's reason when aborted in the queue

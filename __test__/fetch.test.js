@@ -192,7 +192,7 @@ test('wrong options throw where they are written', () => {
   assert.throws(() => refusals(chat), {
     name: 'TypeError',
     code: 'E_OPTION',
-    message: /the handler must be.+; got an object/,
+    message: /the handler must be.+; got the limiter "chat"/,
   })
 })
 

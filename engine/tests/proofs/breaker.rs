@@ -317,14 +317,14 @@ prop_compose! {
             open: OpenConfig { for_ms: for_ms as f64, max_ms: (for_ms + max_ms) as f64, jitter: 0.0 },
             probes,
             probe_timeout_ms: probe_timeout as f64,
-        max_keys: None,
-        provenance: Provenance::default(),
+            max_keys: None,
+            provenance: Provenance::default(),
         }
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_breaker_is_the_machine_that_index_d_ts_promises(

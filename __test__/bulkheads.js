@@ -2,6 +2,7 @@
 'use strict'
 
 const { spillway } = require('../index.js')
+const { fate, turn } = require('./staged.js')
 
 /**
  * @param {import('node:test').TestContext} t
@@ -29,20 +30,6 @@ function pending() {
   let resolve, reject
   const promise = new Promise((...settle) => ([resolve, reject] = settle))
   return { fn: () => promise, resolve, reject }
-}
-
-/** Let everything that is ready run. */
-const turn = () => new Promise((resolve) => setImmediate(resolve))
-
-/** How a promise has settled so far. */
-async function fate(promise) {
-  promise.catch(() => {})
-  await turn()
-  const open = {}
-  return Promise.race([promise, open]).then(
-    (value) => (value === open ? 'pending' : { value }),
-    (error) => ({ error }),
-  )
 }
 
 module.exports = { opened, timed, pending, turn, fate }

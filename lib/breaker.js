@@ -26,6 +26,7 @@ const { recent } = require('./turn.js')
 /** @typedef {{ generation: number, place: number, began: number }} Pass */
 /** @typedef {{ ok: true, value: unknown } | { ok: false, error: unknown }} Settled */
 /** @typedef {{ aborted: boolean, reason: unknown }} Signal */
+/** @typedef {{ reason: unknown }} Aborted */
 
 /** @type {readonly import('../index').BreakerState[]} */
 const STATES = ['closed', 'open', 'half-open', 'isolated']
@@ -125,10 +126,10 @@ class Breaker {
    * @param {Breaker} breaker
    * @param {Pass} pass
    * @param {Settled} settled
-   * @param {Signal | undefined} signal what the call was to be aborted by
+   * @param {Aborted | undefined} aborted what the call was to be aborted by
    */
-  static letOut(breaker, { generation, place, began }, settled, signal) {
-    const outcome = breaker.#outcomeOf(settled, signal, generation, place)
+  static letOut(breaker, { generation, place, began }, settled, aborted) {
+    const outcome = breaker.#outcomeOf(settled, asSignal(aborted), generation, place)
     breaker.#leave(generation, place, outcome, breaker.#took(began))
   }
 
@@ -160,14 +161,14 @@ class Breaker {
    * @param {Breaker} breaker
    * @param {Pass} pass
    * @param {Settled} settled
-   * @param {Signal | undefined} signal
+   * @param {Aborted | undefined} aborted
    * @param {number} bulkheadId
    * @param {() => void} release the permit alone
    */
-  static letOutOf(breaker, { generation, place, began }, settled, signal, bulkheadId, release) {
+  static letOutOf(breaker, { generation, place, began }, settled, aborted, bulkheadId, release) {
     let outcome
     try {
-      outcome = breaker.#outcomeOf(settled, signal, generation, place)
+      outcome = breaker.#outcomeOf(settled, asSignal(aborted), generation, place)
     } catch (error) {
       release()
       throw error
@@ -494,7 +495,7 @@ class Breaker {
 
   /**
    * @param {{ ok: true, value: unknown } | { ok: false, error: unknown }} settled
-   * @param {{ aborted: boolean, reason: unknown } | undefined} signal
+   * @param {Signal | undefined} signal
    * @param {number} generation
    * @param {number} place
    */
@@ -548,6 +549,14 @@ class Breaker {
   #trouble(key) {
     return details[7] === TROUBLE.KEY ? keyTrouble(this, key) : troubleOf(this.kind, this.name)
   }
+}
+
+/**
+ * @param {Aborted | undefined} aborted
+ * @returns {Signal | undefined}
+ */
+function asSignal(aborted) {
+  return aborted && { aborted: true, reason: aborted.reason }
 }
 
 /**

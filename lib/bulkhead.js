@@ -7,13 +7,13 @@ const { Events } = require('./events.js')
 const { isKey, keyTrouble } = require('./keys.js')
 const { blamed, knobsOf } = require('./knobs.js')
 const { LeaseWatch } = require('./lease-watch.js')
-const { PRIORITIES } = require('./level.js')
 const mailbox = require('./mailbox.js')
 const { misuse, shown } = require('./misuse.js')
 const { details, troubleOf } = require('./native.js')
 const { nestingOf } = require('./nesting.js')
 const { Options, DAY } = require('./options.js')
 const { Permit, hold, release } = require('./permit.js')
+const { NORMAL, rankOf } = require('./priorities.js')
 const { Refusal, refusalInfo } = require('./refusals.js')
 
 /** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
@@ -24,7 +24,6 @@ const { Refusal, refusalInfo } = require('./refusals.js')
 
 const OPTIONS = ['limit', 'queue', 'queueTimeout', 'perKey', 'lease', 'env']
 const MILLION = 1_000_000
-const NORMAL = PRIORITIES.indexOf('normal')
 /** What a call without options asks for. @type {Asking} */
 const USUAL = Object.freeze({ rank: NORMAL, key: '', signal: undefined })
 
@@ -242,7 +241,7 @@ class Bulkhead {
   #asking(options) {
     if (options === undefined && !this.#shape.perKey) return USUAL
     const signal = options === undefined ? undefined : signalOf(options)
-    return { rank: this.#rankOf(options?.priority), key: this.#keyOf(options?.key), signal }
+    return { rank: rankOf(this, options?.priority), key: this.#keyOf(options?.key), signal }
   }
 
   /** Whether a permit was free and is counted now. */
@@ -394,8 +393,9 @@ class Bulkhead {
    */
   #look(key) {
     const mailWaits = this.#native.bulkheadExpire(this.#id, key)
-    // Let go of meanwhile: those who wait are still there, and look again by and by.
-    const nextMs = mailWaits === undefined ? (this.#shape.leaseMs ?? NaN) : details[0]
+    // Let go of meanwhile, for good: each of those who wait still has its own deadline.
+    if (mailWaits === undefined) return NaN
+    const nextMs = details[0]
     if (mailWaits) mailbox.collect()
     return nextMs
   }
@@ -445,17 +445,6 @@ class Bulkhead {
   /** @param {unknown} fn */
   #assertFunction(fn) {
     assertFunction(`the bulkhead "${this.name}"`, fn)
-  }
-
-  /** @param {unknown} priority */
-  #rankOf(priority) {
-    if (priority === undefined) return NORMAL
-    const rank = PRIORITIES.indexOf(/** @type {import('../index').Priority} */ (priority))
-    if (rank >= 0) return rank
-    const rule = "must be 'low', 'normal', 'high' or 'critical'"
-    throw misuse('E_OPTION', `\`priority\` of a call to the bulkhead "${this.name}" ${rule}; got ${shown(priority)}`, {
-      option: 'priority',
-    })
   }
 
   /** @param {unknown} key */

@@ -60,4 +60,4 @@ function fallback(answer, options) {
   return new Fallback(answer, options)
 }
 
-module.exports = { Fallback, fallback }
+module.exports = { fallback }

@@ -4,9 +4,9 @@
 
 const { Breaker } = require('./breaker.js')
 const { Bulkhead } = require('./bulkhead.js')
-const { PRIORITIES } = require('./level.js')
 const { Limiter } = require('./limiter.js')
 const { passage } = require('./passage.js')
+const { rankOf } = require('./priorities.js')
 const { Refusal } = require('./refusals.js')
 const { Refused, shownError } = require('./refused.js')
 const { Rejected } = require('./rejected.js')
@@ -19,7 +19,6 @@ const { STRATEGY } = require('./strategy.js')
 /** @typedef {import('./strategy.js').Site} Site */
 
 const PRIMITIVES = [Limiter, Breaker, Bulkhead, Shed]
-const NORMAL = PRIORITIES.indexOf('normal')
 
 /**
  * The layers of some strategies at a site, outermost first. A breaker and a bulkhead next to each other are one.
@@ -116,7 +115,7 @@ function broken(breaker, scope, next) {
       return value
     },
     (error) => {
-      Breaker.letOut(breaker, pass, { ok: false, error: shownError(error) }, asSignal(Scope.abortedBy(scope)))
+      Breaker.letOut(breaker, pass, { ok: false, error: shownError(error) }, Scope.abortedBy(scope))
       return new Rejected(error)
     },
   )
@@ -129,7 +128,7 @@ function confined(bulkhead, outer, next) {
   // A part of the call by itself, so that the permit can be held for as long as anything in it runs.
   const scope = Scope.within(outer)
   const { key = '', priority } = Scope.request(outer)
-  const asking = new Asking(scope, bulkhead.perKey ? key : '', priority)
+  const asking = new Asking(scope, bulkhead.perKey ? key : '', rankOf(bulkhead, priority))
   let turn
   try {
     turn = Bulkhead.turn(bulkhead, asking)
@@ -155,12 +154,12 @@ class Asking {
   /**
    * @param {Call} scope
    * @param {string} key
-   * @param {import('../index').Priority | undefined} priority
+   * @param {number} rank
    */
-  constructor(scope, key, priority) {
+  constructor(scope, key, rank) {
     this.#scope = scope
     this.key = key
-    this.rank = priority === undefined ? NORMAL : PRIORITIES.indexOf(priority)
+    this.rank = rank
   }
 
   get signal() {
@@ -188,11 +187,6 @@ function permitted(bulkhead, turn, scope, next) {
       return new Rejected(error)
     },
   )
-}
-
-/** @param {{ reason: unknown } | undefined} aborted */
-function asSignal(aborted) {
-  return aborted && { aborted: true, reason: aborted.reason }
 }
 
 module.exports = { isStrategy, layerOf, layersOf }

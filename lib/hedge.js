@@ -222,4 +222,4 @@ function hedge(options) {
   return new Hedge(options)
 }
 
-module.exports = { Hedge, hedge }
+module.exports = { hedge }

@@ -2,11 +2,9 @@
 // Never reads time and never decides by chance: it is told once an interval how that was.
 'use strict'
 
-/** @typedef {'low' | 'normal' | 'high' | 'critical'} Priority */
+const { PRIORITIES } = require('./priorities.js')
 
-/** By rank. @type {readonly Priority[]} */
-const PRIORITIES = ['low', 'normal', 'high', 'critical']
-const CRITICAL = 3
+const CRITICAL = PRIORITIES.indexOf('critical')
 
 /**
  * What of sixteen calls of a priority is refused, step by step: at first a quarter, then half of what is left. The level counts the
@@ -105,4 +103,4 @@ class Level {
   }
 }
 
-module.exports = { Level, PRIORITIES }
+module.exports = { Level }

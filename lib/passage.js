@@ -38,10 +38,9 @@ function passage(breaker, bulkhead, bulkheadId, bulkheadFirst, theLongWay) {
     /** @param {import('./breaker.js').Settled} settled */
     const letOut = (settled) => {
       const aborted = settled.ok ? undefined : Scope.abortedBy(outer)
-      const signal = aborted && { aborted: true, reason: aborted.reason }
-      if (!Scope.isQuiet(scope, release)) return Breaker.letOut(breaker, pass, settled, signal)
+      if (!Scope.isQuiet(scope, release)) return Breaker.letOut(breaker, pass, settled, aborted)
       Scope.end(scope)
-      Breaker.letOutOf(breaker, pass, settled, signal, bulkheadId, release)
+      Breaker.letOutOf(breaker, pass, settled, aborted, bulkheadId, release)
     }
     return Bulkhead.within(
       bulkhead,

@@ -2,16 +2,16 @@
 // Never holds state of a primitive, and never lets what is on its way inside out as it is.
 'use strict'
 
-const { assertFunction, signalOf } = require('./call.js')
 const { SharedBudget } = require('./budget.js')
+const { assertFunction, signalOf } = require('./call.js')
 const { costTrouble, isCost } = require('./costs.js')
 const { Events } = require('./events.js')
 const { isStrategy, layerOf, layersOf } = require('./guards.js')
 const { Latency } = require('./latency.js')
-const { PRIORITIES } = require('./level.js')
 const { misuse, shown } = require('./misuse.js')
 const { Options } = require('./options.js')
 const { outcomeOfValue } = require('./outcome.js')
+const { PRIORITIES } = require('./priorities.js')
 const { Refused, shownError } = require('./refused.js')
 const { isRefusal } = require('./refusals.js')
 const { Scope } = require('./scope.js')

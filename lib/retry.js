@@ -113,12 +113,9 @@ class Retry {
   #isWorth(settled, attempt, scope) {
     if (Scope.abortedBy(scope) !== undefined || isForOnce(scope)) return false
     if (this.#when !== undefined) {
-      const shown = settled.ok ? settled : { ok: false, error: shownError(settled.error) }
-      return yesOrNo(
-        '`when` of retry()',
-        this.#when(shown, { attempt }),
-        settled.ok ? undefined : shownError(settled.error),
-      )
+      const error = settled.ok ? undefined : shownError(settled.error)
+      const shown = settled.ok ? settled : { ok: false, error }
+      return yesOrNo('`when` of retry()', this.#when(shown, { attempt }), error)
     }
     const marked = verdictOf(settled.ok ? settled.value : settled.error)?.retry
     if (marked !== undefined || settled.ok) return marked === true

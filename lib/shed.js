@@ -7,18 +7,18 @@
 'use strict'
 
 const { CallContext, assertFunction, signalOf } = require('./call.js')
-const { Level, PRIORITIES } = require('./level.js')
+const { Level } = require('./level.js')
 const { LONGEST } = require('./loop.js')
 const { misuse, shown } = require('./misuse.js')
 const { Options } = require('./options.js')
+const { PRIORITIES, rankOf } = require('./priorities.js')
 const { Refusal, refusalInfo } = require('./refusals.js')
 
-/** @typedef {import('./level.js').Priority} Priority */
+/** @typedef {import('./priorities.js').Priority} Priority */
 /** @typedef {{ priority?: Priority, signal?: AbortSignal }} ShedCall */
 /** @typedef {import('../index').RefusalInfo} RefusalInfo */
 
 const OPTIONS = ['delay', 'utilization', 'interval', 'measure']
-const NORMAL = PRIORITIES.indexOf('normal')
 
 /** @param {unknown} given */
 function shedShape(given) {
@@ -91,7 +91,7 @@ class Shed {
    * @returns {RefusalInfo | null}
    */
   admit(priority) {
-    const rank = priority === undefined ? NORMAL : this.#rankOf(priority)
+    const rank = rankOf(this, priority)
     this.#came[rank]++
     this.#attend()
     if (this.#level.refuses(rank)) {
@@ -179,18 +179,6 @@ class Shed {
   #check(fn, options) {
     assertFunction(`the shed "${this.name}"`, fn)
     return options === undefined ? undefined : signalOf(options)
-  }
-
-  /** @param {unknown} priority */
-  #rankOf(priority) {
-    const rank = PRIORITIES.indexOf(/** @type {Priority} */ (priority))
-    if (rank < 0) {
-      const rule = "must be 'low', 'normal', 'high' or 'critical'"
-      throw misuse('E_OPTION', `\`priority\` of a call to the shed "${this.name}" ${rule}; got ${shown(priority)}`, {
-        option: 'priority',
-      })
-    }
-    return rank
   }
 
   /** @param {() => number} measure */

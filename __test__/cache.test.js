@@ -698,7 +698,7 @@ test('a change of another key during a load does not keep its result from being 
   const all = loader()
   const before = cache.getOrSet('a', all.load)
   // So many that some share a slot of generation numbers with the key.
-  for (let key = 0; key < 50_000; key++) cache.delete(`key-${key}`)
+  for (let key = 0; key < 300_000; key++) cache.delete(`key-${key}`)
   const joined = cache.getOrSet('a', never)
   all.resolve('found')
   assert.deepEqual(await Promise.all([before, joined]), ['found', 'found'])
@@ -709,7 +709,7 @@ test('a load that fails passes on to who waits for it under another number', asy
   const { cache } = opened(t)
   const all = loader()
   const before = cache.getOrSet('a', all.load).catch((error) => error.message)
-  for (let key = 0; key < 50_000; key++) cache.delete(`key-${key}`)
+  for (let key = 0; key < 300_000; key++) cache.delete(`key-${key}`)
   const joined = cache.getOrSet('a', () => 'mine')
   all.reject(new Error('down'))
   assert.deepEqual(await Promise.all([before, joined]), ['down', 'mine'])

@@ -44,6 +44,11 @@ impl Windows {
         Windows { stale: stale.min(LONGEST), grace: grace.min(LONGEST) }
     }
 
+    /// How long an entry that is stale no more is kept.
+    pub fn grace(&self) -> Ticks {
+        self.grace
+    }
+
     fn of(&self, negative: bool) -> Windows {
         if negative { Windows::default() } else { *self }
     }

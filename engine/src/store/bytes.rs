@@ -18,6 +18,7 @@ use crate::policy::freshness::{Life, State, Windows};
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A shard holds at least this many of the largest values, so that none is dropped for want of room.
 pub const LARGEST_PER_SHARD: u64 = 8;
@@ -27,8 +28,11 @@ const MAX_SHARDS: u64 = 16;
 const LARGEST_SHARD: u64 = 64 << 20;
 const MAX_LARGE_SHARDS: u64 = 256;
 
-/// Slots that a write looks through for dead entries; and a read that came across one.
-const WRITE_SLICE: usize = 2;
+/// Slots that every so many'th write to a shard looks through for dead entries, in whichever shard has its turn.
+const WRITE_SLICE: usize = 32;
+const WRITES_PER_SLICE: u32 = 16;
+
+/// Slots that a read looks through which came across a dead entry.
 const READ_SLICE: usize = 8;
 
 /// Slots that a call without a hurry looks through before it lets others have the lock.
@@ -102,6 +106,8 @@ pub struct ByteStore {
     capacity: u64,
     windows: Windows,
     pub(super) invalidations: Invalidations,
+    /// Slices swept after writes.
+    swept: AtomicUsize,
 }
 
 impl ByteStore {
@@ -117,6 +123,7 @@ impl ByteStore {
             capacity,
             windows,
             invalidations: Invalidations::default(),
+            swept: AtomicUsize::new(0),
         }
     }
 
@@ -258,15 +265,28 @@ impl ByteStore {
             }
             None => shard.insert(key, value.clone()),
         }
-        self.sweep_locked(&mut shard, WRITE_SLICE, now, &mut outgoing);
         self.evict_locked(&mut shard, now, &mut outgoing);
-        drop(shard);
+        self.written(shard, now, &mut outgoing);
         Insertion { stored, outgoing }
     }
 
     fn take_out_locked(&self, shard: &mut Shard, slot: Slot, cause: Cause, outgoing: &mut Outgoing) {
         outgoing.0.extend(shard.remove(slot));
         shard.count(cause);
+    }
+
+    /// A write to `shard` is done. Now and then it is followed by a slice of sweeping, each time in the next shard: so the dead
+    /// go everywhere, wherever the writes go.
+    fn written(&self, mut shard: MutexGuard<'_, Shard>, now: Nanos, outgoing: &mut Outgoing) {
+        shard.writes = shard.writes.wrapping_add(1);
+        let due = shard.writes.is_multiple_of(WRITES_PER_SLICE);
+        drop(shard);
+        if due {
+            let next = self.swept.fetch_add(1, Ordering::Relaxed) % self.shards.len();
+            if let Some(mut shard) = self.shards.get(next).and_then(|shard| shard.0.try_lock()) {
+                self.sweep_locked(&mut shard, WRITE_SLICE, now, outgoing);
+            }
+        }
     }
 
     fn sweep_locked(&self, shard: &mut Shard, slots: usize, now: Nanos, outgoing: &mut Outgoing) {
@@ -297,8 +317,7 @@ impl ByteStore {
             shard.count(cause);
         }
         outgoing.0.extend(gone);
-        self.sweep_locked(&mut shard, WRITE_SLICE, now, &mut outgoing);
-        drop(shard);
+        self.written(shard, now, &mut outgoing);
         (matches!(judged, Some(Ok(_))), outgoing)
     }
 
@@ -368,7 +387,7 @@ impl ByteStore {
 
     /// What entries of these tags that were born before are still good for. `wall_ms` says when this is on the calendar.
     pub fn invalidate(&self, tags: &[TagHash], force: Force, now: Nanos, wall_ms: u64) {
-        self.invalidations.invalidate(tags, force, now, wall_ms);
+        self.invalidations.invalidate(tags, force, now, wall_ms, self.windows.grace());
     }
 
     /// Whether a clear or an invalidation of any of `tags`, soft or hard, concerns what was born at `born`.

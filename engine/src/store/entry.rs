@@ -289,11 +289,17 @@ pub(super) fn heap_bytes(len: u64) -> u64 {
 
 /// The most that a draft's payload takes.
 pub(super) fn payload_len(draft: &Draft<'_>) -> u64 {
-    (FLAGS_AT + 12 + 2 * draft.name.len() + size_of_val(draft.tags) + draft.value.len()) as u64
+    let name = draft.name.len() << u8::from(wide(draft.name));
+    (FLAGS_AT + 24 + name + size_of_val(draft.tags) + draft.value.len()) as u64
+}
+
+/// Whether some unit takes more than a byte.
+fn wide(name: &[u16]) -> bool {
+    name.iter().any(|unit| *unit > 0xff)
 }
 
 fn write_payload(to: &mut Vec<u8>, draft: &Draft<'_>, origin: Origin) {
-    let wide = draft.name.iter().any(|unit| *unit > 0xff);
+    let wide = wide(draft.name);
     let tags = draft.tags.get(..MAX_TAGS).unwrap_or(draft.tags);
     let late_by = origin.stamp.saturating_sub(origin.born);
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };

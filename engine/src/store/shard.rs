@@ -36,6 +36,8 @@ pub(super) struct Shard {
     contents: Contents,
     pub(super) evictions: u64,
     pub(super) expirations: u64,
+    /// Writes, modulo what they wrap at.
+    pub(super) writes: u32,
     /// While a file is read in: the keys that have been changed since, which know better than the file.
     pub(super) changed: Option<HashSet<Fingerprint, RandomState>>,
 }
@@ -62,7 +64,7 @@ impl Contents {
 impl Shard {
     /// Room for `capacity` of weight.
     pub(super) fn new(capacity: u64) -> Self {
-        Shard { contents: Contents::new(capacity), evictions: 0, expirations: 0, changed: None }
+        Shard { contents: Contents::new(capacity), evictions: 0, expirations: 0, writes: 0, changed: None }
     }
 
     /// Where `key` is.

@@ -37,6 +37,23 @@ struct Record {
 }
 
 impl Record {
+    /// Expired once more. Who has gone by the last time must not come back by this one; who has not keeps the limit he had, and so
+    /// do those born in between.
+    fn expire(&mut self, moment: u64, mut until: Nanos, now: Nanos, wall_ms: u64, grace: Nanos) {
+        if self.soft == moment {
+            return;
+        }
+        if self.soft > 0 {
+            if self.soft_until.min(self.soft_at.saturating_add(grace)) <= now {
+                (self.hard, self.hard_wall_ms) = (self.hard.max(self.soft), self.hard_wall_ms.max(self.soft_wall_ms));
+            } else {
+                until = until.min(self.soft_until);
+            }
+        }
+        (self.soft, self.soft_wall_ms) = (moment, wall_ms);
+        (self.soft_at, self.soft_until) = (now, until);
+    }
+
     /// The ruling, with this tag expired as well: the earlier counts.
     fn expiring(&self, ruling: Ruling) -> Ruling {
         let Record { soft_at, soft_until, .. } = *self;
@@ -143,8 +160,8 @@ impl Invalidations {
         born <= self.cleared_at.load(Ordering::Acquire)
     }
 
-    /// From now on, entries with one of `tags` that were born before are gone, or have only their grace left.
-    pub(super) fn invalidate(&self, tags: &[TagHash], force: Force, now: Nanos, wall_ms: u64) {
+    /// From now on, entries with one of `tags` that were born before are gone, or have only their `grace` left.
+    pub(super) fn invalidate(&self, tags: &[TagHash], force: Force, now: Nanos, wall_ms: u64, grace: Nanos) {
         if tags.is_empty() {
             return;
         }
@@ -156,10 +173,7 @@ impl Invalidations {
                 let mut record = halves.record(*tag).copied().unwrap_or_default();
                 match force {
                     Force::Hard => (record.hard, record.hard_wall_ms) = (moment, wall_ms),
-                    Force::Soft(until) => {
-                        (record.soft, record.soft_wall_ms) = (moment, wall_ms);
-                        (record.soft_at, record.soft_until) = (now, until);
-                    }
+                    Force::Soft(until) => record.expire(moment, until, now, wall_ms, grace),
                 }
                 halves.young.insert(*tag, record);
                 if halves.young.len() >= MAX_RECORDS / 2 {

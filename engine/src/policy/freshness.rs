@@ -36,6 +36,8 @@ pub struct Life {
     pub negative: bool,
     /// It comes from a file: it is never fresh.
     pub restored: bool,
+    /// All but its grace was taken from it. Said here as well as by its end, since a reader may have read the clock before that.
+    pub expired: bool,
 }
 
 impl Windows {
@@ -65,9 +67,22 @@ impl Windows {
         ends.saturating_sub(grace).saturating_sub(stale)
     }
 
-    /// When it is gone, if at `now` all but its grace is taken from it. Never later than it was.
-    pub fn expired(&self, ends: Ticks, negative: bool, now: Ticks) -> Ticks {
-        ends.min(now.saturating_add(self.of(negative).grace))
+    /// How long an entry stays fresh, as far as its end tells; negative: since when it is not.
+    pub fn fresh_for(&self, life: Life, now: Ticks) -> i64 {
+        let Windows { stale, grace } = self.of(life.negative);
+        (life.ends as i64).saturating_sub_unsigned(now).saturating_sub_unsigned(grace).saturating_sub_unsigned(stale)
+    }
+
+    /// When an entry is gone that stays fresh for `fresh_for`, which may be negative.
+    pub fn ends_of(&self, now: Ticks, fresh_for: i64, negative: bool) -> Ticks {
+        let Windows { stale, grace } = self.of(negative);
+        let fresh_for = fresh_for.min(LONGEST as i64);
+        now.saturating_add(stale).saturating_add(grace).saturating_add_signed(fresh_for)
+    }
+
+    /// What is left of it, if at `now` all but its grace is taken from it: no more than was left.
+    pub fn expired(&self, life: Life, now: Ticks) -> Life {
+        Life { ends: life.ends.min(now.saturating_add(self.of(life.negative).grace)), expired: true, ..life }
     }
 
     /// What it is good for at `now`. None: it is gone.
@@ -76,7 +91,9 @@ impl Windows {
             return None;
         }
         let Windows { grace, .. } = self.of(life.negative);
-        Some(if now < self.fresh_until(life.ends, life.negative) && !life.restored {
+        Some(if life.expired {
+            State::Grace
+        } else if now < self.fresh_until(life.ends, life.negative) && !life.restored {
             State::Fresh
         } else if now < life.ends.saturating_sub(grace) {
             State::Stale

@@ -98,7 +98,8 @@ impl Cache {
 
     /// State and counters.
     pub fn report(&self) -> CacheReport {
-        CacheReport::new(&self.config, self.version(), self.tally.sums(), self.bytes.accounts(), self.bytes.estimates())
+        let estimates = |hit_ratio| self.bytes.estimates(hit_ratio);
+        CacheReport::new(&self.config, self.version(), self.tally.sums(), self.bytes.accounts(), estimates)
     }
 
     /// The moment of the last mutation: see [`CacheHandle::set_since`].

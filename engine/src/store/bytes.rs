@@ -4,20 +4,20 @@
 //! Every mutation takes the next moment. An entry is of the moment it was born in, and can be read as long as nothing that
 //! concerns it was invalidated at that moment or later.
 
-use super::dump::Passport;
 pub use super::entry::Value;
 use super::entry::{Draft, Kind, Origin, heap_bytes, payload_len};
+use super::estimate::Estimate;
 use super::eviction::Slot;
 use super::fingerprint::Fingerprint;
+use super::restore::Written;
 pub use super::shard::Outgoing;
-use super::shard::{Cause, Contents, SHARE, Shard};
+use super::shard::{Cause, Changed, Contents, SHARE, Shard, weight};
 use super::tags::{Expiry, Force, Invalidations, Ruling, TagHash};
-use crate::clock::Nanos;
-use crate::error::{Code, Fault};
+use crate::clock::{MILLI, Nanos};
 use crate::policy::freshness::{Life, State, Windows};
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
-use std::path::Path;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A shard holds at least this many of the largest values, so that none is dropped for want of room.
@@ -108,6 +108,9 @@ pub struct ByteStore {
     pub(super) invalidations: Invalidations,
     /// Slices swept after writes.
     swept: AtomicUsize,
+    estimate: Estimate,
+    /// Held while a file is read in.
+    restoring: Mutex<()>,
 }
 
 impl ByteStore {
@@ -124,6 +127,8 @@ impl ByteStore {
             windows,
             invalidations: Invalidations::default(),
             swept: AtomicUsize::new(0),
+            estimate: Estimate::new(max_bytes),
+            restoring: Mutex::default(),
         }
     }
 
@@ -152,7 +157,17 @@ impl ByteStore {
         let stamp = self.invalidations.next_moment();
         let negative = draft.kind == Kind::Nothing;
         let ends = self.windows.ends(now, draft.ttl, negative);
-        Value::new(draft, Origin { stamp, born: born.unwrap_or(stamp), stored: now, ends, restored: false })
+        Value::new(
+            draft,
+            Origin {
+                stamp,
+                born: born.unwrap_or(stamp),
+                stored_ms: now / MILLI,
+                ends,
+                restored: false,
+                expired: false,
+            },
+        )
     }
 
     /// What tags and clears say of an entry, and how it ages then. Both at once, since an expired tag makes for an earlier end.
@@ -169,7 +184,8 @@ impl ByteStore {
     }
 
     fn expired(&self, life: Life, Expiry { at, until }: Expiry) -> Life {
-        Life { ends: self.windows.expired(life.ends, life.negative, at).min(until), ..life }
+        let life = self.windows.expired(life, at);
+        Life { ends: life.ends.min(until), ..life }
     }
 
     /// How the entry lives, or why it does not.
@@ -182,7 +198,7 @@ impl ByteStore {
     fn look_with(&self, value: &Value, life: Life, tags: &[TagHash], now: Nanos) -> Option<Look> {
         let life = if tags.is_empty() { life } else { self.life(value, life, tags.iter().copied())? };
         let state = self.windows.state(life, now)?;
-        let fresh_for = self.windows.fresh_until(life.ends, life.negative).wrapping_sub(now) as i64;
+        let fresh_for = self.windows.fresh_for(life, now);
         let fresh_for = if state == State::Fresh { fresh_for } else { fresh_for.min(0) };
         Some(Look { value: value.clone(), state, age: value.age(now), fresh_for })
     }
@@ -201,23 +217,36 @@ impl ByteStore {
     /// The entry, if it can be read as though it had `tags` as well.
     pub fn read_with(&self, key: Fingerprint, now: Nanos, tags: &[TagHash]) -> Option<Look> {
         let mut outgoing = Outgoing::default();
-        let mut shard = self.lock(key);
+        let look = self.read_locked(&mut self.lock(key), key, now, tags, &mut outgoing);
+        drop(outgoing);
+        match &look {
+            Some((look, life)) => self.estimate.hit(key.low, weight(&look.value), life.ends, 1, now),
+            None => self.estimate.miss(key.low, now),
+        }
+        Some(look?.0)
+    }
+
+    fn read_locked(
+        &self,
+        shard: &mut Shard,
+        key: Fingerprint,
+        now: Nanos,
+        tags: &[TagHash],
+        outgoing: &mut Outgoing,
+    ) -> Option<(Look, Life)> {
         let slot = shard.find(key)?;
-        let value = shard.value(slot)?;
-        let look = match self.judge(value, now) {
+        match self.judge(shard.value(slot)?, now) {
             Ok((life, _)) => {
-                let look = self.look_with(value, life, tags, now);
+                let look = self.look_with(shard.value(slot)?, life, tags, now)?;
                 shard.hit(slot, 1);
-                look
+                Some((look, life))
             }
             Err(cause) => {
-                self.take_out_locked(&mut shard, slot, cause, &mut outgoing);
-                self.sweep_locked(&mut shard, READ_SLICE, now, &mut outgoing);
+                self.take_out_locked(shard, slot, cause, outgoing);
+                self.sweep_locked(shard, READ_SLICE, now, outgoing);
                 None
             }
-        };
-        drop(shard);
-        look
+        }
     }
 
     /// As [`ByteStore::read_with`], without counting as a use.
@@ -231,9 +260,12 @@ impl ByteStore {
     /// The entry was used, elsewhere.
     pub fn touch(&self, key: Fingerprint, hits: u32) {
         let mut shard = self.lock(key);
-        if let Some(slot) = shard.find(key) {
-            shard.hit(slot, hits);
-        }
+        let Some((slot, value)) = shard.find(key).and_then(|slot| Some((slot, shard.value(slot)?))) else { return };
+        let (weight, ends) = (weight(value), value.life().ends);
+        shard.hit(slot, hits);
+        drop(shard);
+        // Whoever has a copy of it knows that its time is not over.
+        self.estimate.hit(key.low, weight, ends, hits, 0);
     }
 
     /// Store the entry under the key it was made for.
@@ -253,7 +285,7 @@ impl ByteStore {
             return Insertion { stored, outgoing };
         }
         if let Some(changed) = &mut shard.changed {
-            changed.insert(key);
+            changed.keys.insert(key);
         }
         match slot {
             Some(slot) => {
@@ -267,12 +299,25 @@ impl ByteStore {
         }
         self.evict_locked(&mut shard, now, &mut outgoing);
         self.written(shard, now, &mut outgoing);
+        self.estimate.insert(key.low, weight(value), value.life().ends);
         Insertion { stored, outgoing }
     }
 
     fn take_out_locked(&self, shard: &mut Shard, slot: Slot, cause: Cause, outgoing: &mut Outgoing) {
         outgoing.0.extend(shard.remove(slot));
         shard.count(cause);
+    }
+
+    /// Store an entry of a file, unless its key has been changed meanwhile, something is there, or there is no room.
+    fn insert_restored(&self, key: Fingerprint, value: Value, now: Nanos) -> bool {
+        let mut shard = self.lock(key);
+        let changed = shard.changed.as_ref().is_none_or(|changed| changed.holds(key, &value));
+        let full = shard.weight() + u64::from(weight(&value)) > self.capacity;
+        if changed || full || shard.find(key).is_some() || self.judge(&value, now).is_err() {
+            return false;
+        }
+        shard.insert(key, value);
+        true
     }
 
     /// A write to `shard` is done. Now and then it is followed by a slice of sweeping, each time in the next shard: so the dead
@@ -309,7 +354,7 @@ impl ByteStore {
         self.invalidations.next_moment();
         let mut shard = self.lock(key);
         if let Some(changed) = &mut shard.changed {
-            changed.insert(key);
+            changed.keys.insert(key);
         }
         let gone = shard.find(key).and_then(|slot| shard.remove(slot));
         let judged = gone.as_ref().map(|gone| self.judge(gone, now));
@@ -318,6 +363,7 @@ impl ByteStore {
         }
         outgoing.0.extend(gone);
         self.written(shard, now, &mut outgoing);
+        self.estimate.remove(key.low);
         (matches!(judged, Some(Ok(_))), outgoing)
     }
 
@@ -327,7 +373,7 @@ impl ByteStore {
         self.invalidations.next_moment();
         let mut shard = self.lock(key);
         if let Some(changed) = &mut shard.changed {
-            changed.insert(key);
+            changed.keys.insert(key);
         }
         let Some((slot, value)) = shard.find(key).and_then(|slot| Some((slot, shard.value(slot)?))) else {
             return (false, outgoing);
@@ -335,10 +381,10 @@ impl ByteStore {
         let expired = match self.judge(value, now) {
             Ok((_, State::Grace)) => false,
             Ok((life, _)) => {
-                let ends = self.windows.expired(life.ends, life.negative, now);
+                let ends = self.windows.expired(life, now).ends;
                 if ends > now {
-                    let ending = value.ending(ends);
-                    outgoing.0.extend(shard.replace(slot, ending));
+                    let expiring = value.expiring(ends);
+                    outgoing.0.extend(shard.replace(slot, expiring));
                 } else {
                     outgoing.0.extend(shard.remove(slot));
                 }
@@ -362,6 +408,11 @@ impl ByteStore {
             loop {
                 let mut outgoing = Outgoing::default();
                 let mut shard = shard.0.lock();
+                if at == 0
+                    && let Some(changed) = &mut shard.changed
+                {
+                    changed.prefixes.push(prefix.into());
+                }
                 let end = shard.slots().min(at + SLICE);
                 for slot in at as Slot..end as Slot {
                     if shard.value(slot).is_some_and(|value| value.name().starts_with(prefix))
@@ -390,14 +441,15 @@ impl ByteStore {
         self.invalidations.invalidate(tags, force, now, wall_ms, self.windows.grace());
     }
 
-    /// Whether a clear or an invalidation of any of `tags`, soft or hard, concerns what was born at `born`.
+    /// Whether an invalidation of any of `tags`, soft or hard, concerns what was born at `born`.
     pub fn invalidated_since(&self, tags: &[TagHash], born: u64) -> bool {
-        self.invalidations.cleared_since(born) || self.invalidations.ruling(tags.iter().copied(), born) != Ruling::Good
+        self.invalidations.ruling(tags.iter().copied(), born) != Ruling::Good
     }
 
     /// Forget everything, in constant time for the caller.
     pub fn clear(&self) {
         self.invalidations.clear();
+        self.estimate.clear();
         discard(self.swap_out());
     }
 
@@ -428,21 +480,88 @@ impl ByteStore {
         })
     }
 
-    /// Write what is stored to a file.
-    pub fn dump(&self, path: &Path, passport: &Passport<'_>, now: Nanos, wall: Nanos) -> Result<u64, Fault> {
-        let _ = (path, passport, now, wall);
-        Err(Fault::new(Code::DumpFile, "not yet"))
+    /// How many shards there are.
+    pub(super) fn shards(&self) -> usize {
+        self.shards.len()
     }
 
-    /// Take over what a file holds.
-    pub fn restore(&self, path: &Path, passport: &Passport<'_>, now: Nanos, wall: Nanos) -> Result<u64, Fault> {
-        let _ = (path, passport, now, wall);
-        Err(Fault::new(Code::DumpFile, "not yet"))
+    /// Collect what can be read of a slice of a shard's slots, and for how long each stays fresh, or how long ago it was. Answers
+    /// where to go on.
+    pub(super) fn look_through(
+        &self,
+        shard: usize,
+        slots: Range<usize>,
+        now: Nanos,
+        into: &mut Vec<(Value, Life, i64)>,
+    ) -> Option<usize> {
+        let shard = self.shards.get(shard)?.0.lock();
+        let end = slots.end.min(shard.slots());
+        for slot in slots.start as Slot..end as Slot {
+            if let Some(value) = shard.value(slot)
+                && let Ok((life, _)) = self.judge(value, now)
+            {
+                into.push((value.clone(), life, self.windows.fresh_for(life, now)));
+            }
+        }
+        (end < shard.slots()).then_some(end)
     }
 
-    /// What more or less room would bring.
-    pub fn estimates(&self) -> Estimates {
-        Estimates::default()
+    /// Begin to read a file in. From now on it is noted which keys are changed.
+    pub(super) fn begin_restoring(&self) -> Restoring<'_> {
+        let one = self.restoring.lock();
+        for shard in &self.shards {
+            shard.0.lock().changed = Some(Changed::default());
+        }
+        Restoring { store: self, born: self.moment() + 1, _one: one }
+    }
+
+    /// What more or less room would bring, where this much brings `hit_ratio`.
+    pub fn estimates(&self, hit_ratio: f64) -> Estimates {
+        self.estimate.estimates(hit_ratio)
+    }
+}
+
+/// A file is being read in.
+pub(super) struct Restoring<'a> {
+    store: &'a ByteStore,
+    born: u64,
+    _one: MutexGuard<'a, ()>,
+}
+
+impl Restoring<'_> {
+    /// Store the entry, unless the cache knows better or has no room. `now` and `wall` are the same time.
+    pub(super) fn take_over(&self, written: &Written<'_>, now: Nanos, wall: Nanos) -> bool {
+        let Restoring { store, born, .. } = *self;
+        let draft = &written.draft;
+        let negative = draft.kind == Kind::Nothing;
+        // No longer than it was fresh when it was stored, whatever the calendar says.
+        let ttl = written.fresh_until.saturating_sub_unsigned(written.stored);
+        let fresh_for = written.fresh_until.saturating_sub_unsigned(wall).min(ttl);
+        let ends = store.windows.ends_of(now, fresh_for, negative);
+        let life = Life { ends, negative, restored: true, expired: written.expired };
+        let life = match store.invalidations.ruling_by_wall(draft.tags.iter().copied(), written.stored / MILLI) {
+            Ruling::Good => life,
+            Ruling::Expired(expiry) => store.expired(life, expiry),
+            Ruling::Invalid => return false,
+        };
+        if life.ends <= now || !store.fits(draft) {
+            return false;
+        }
+        let stamp = store.invalidations.next_moment();
+        let stored_ms = (now / MILLI).wrapping_sub(wall.saturating_sub(written.stored) / MILLI);
+        let value = Value::new(
+            draft,
+            Origin { stamp, born, stored_ms, ends: life.ends, restored: true, expired: life.expired },
+        );
+        store.insert_restored(draft.key, value, now)
+    }
+}
+
+impl Drop for Restoring<'_> {
+    fn drop(&mut self) {
+        for shard in &self.store.shards {
+            drop(shard.0.lock().changed.take());
+        }
     }
 }
 

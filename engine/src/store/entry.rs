@@ -34,6 +34,7 @@ const WIDE: u8 = 0b0000_0100;
 const TAGGED: u8 = 0b0000_1000;
 const LATE: u8 = 0b0001_0000;
 const RESTORED: u8 = 0b0010_0000;
+const EXPIRED: u8 = 0b0100_0000;
 
 /// Scratch space larger than this is not kept for the next value.
 const KEPT_SCRATCH: usize = 1 << 16;
@@ -91,12 +92,14 @@ pub(super) struct Origin {
     pub(super) stamp: u64,
     /// The moment from which on an invalidation concerns it; at most a little above `stamp`.
     pub(super) born: u64,
-    /// When it was stored.
-    pub(super) stored: Nanos,
+    /// When it was stored, in milliseconds, modulo 2^40.
+    pub(super) stored_ms: u64,
     /// When it is gone.
     pub(super) ends: Nanos,
     /// Whether it comes from a file.
     pub(super) restored: bool,
+    /// Whether there is only its grace left.
+    pub(super) expired: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -143,11 +146,15 @@ impl Value {
         })
     }
 
-    /// The same entry with an earlier end.
-    pub(super) fn ending(&self, ends: Nanos) -> Self {
+    /// The same entry, expired, with an earlier end.
+    pub(super) fn expiring(&self, ends: Nanos) -> Self {
         let mut header = self.0.header.header;
         header.ends_and_check = header.ends_and_check & !LOW | (ends / STEP).min(LOW);
-        Value(ThinArc::from_header_and_slice(header, self.payload()))
+        let mut payload = self.payload().to_vec();
+        if let Some(flags) = payload.get_mut(FLAGS_AT) {
+            *flags |= EXPIRED;
+        }
+        Value(ThinArc::from_header_and_slice(header, &payload))
     }
 
     fn payload(&self) -> &[u8] {
@@ -232,7 +239,8 @@ impl Value {
     /// How it ages.
     pub fn life(&self) -> Life {
         let ends = (self.0.header.header.ends_and_check & LOW) * STEP;
-        Life { ends, negative: self.negative(), restored: self.restored() }
+        let expired = self.flags() & EXPIRED != 0;
+        Life { ends, negative: self.negative(), restored: self.restored(), expired }
     }
 
     /// How long it has been stored, in whole milliseconds.
@@ -303,13 +311,14 @@ fn write_payload(to: &mut Vec<u8>, draft: &Draft<'_>, origin: Origin) {
     let tags = draft.tags.get(..MAX_TAGS).unwrap_or(draft.tags);
     let late_by = origin.stamp.saturating_sub(origin.born);
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-    to.extend((origin.stored / MILLI & AGES).to_le_bytes().iter().take(FLAGS_AT));
+    to.extend((origin.stored_ms & AGES).to_le_bytes().iter().take(FLAGS_AT));
     to.push(
         draft.kind as u8
             | flag(wide, WIDE)
             | flag(!tags.is_empty(), TAGGED)
             | flag(late_by > 0, LATE)
-            | flag(origin.restored, RESTORED),
+            | flag(origin.restored, RESTORED)
+            | flag(origin.expired, EXPIRED),
     );
     write_number(to, (draft.name.len() << u8::from(wide)) as u64);
     if !tags.is_empty() {

@@ -31,6 +31,20 @@ pub(super) enum Cause {
     Invalid,
 }
 
+/// What was changed while a file is read in.
+#[derive(Default)]
+pub(super) struct Changed {
+    pub(super) keys: HashSet<Fingerprint, RandomState>,
+    pub(super) prefixes: Vec<Box<[u16]>>,
+}
+
+impl Changed {
+    /// Whether the entry of this key is concerned.
+    pub(super) fn holds(&self, key: Fingerprint, value: &Value) -> bool {
+        self.keys.contains(&key) || self.prefixes.iter().any(|prefix| value.name().starts_with(prefix))
+    }
+}
+
 /// Entries that fall to one lock.
 pub(super) struct Shard {
     contents: Contents,
@@ -39,7 +53,7 @@ pub(super) struct Shard {
     /// Writes, modulo what they wrap at.
     pub(super) writes: u32,
     /// While a file is read in: the keys that have been changed since, which know better than the file.
-    pub(super) changed: Option<HashSet<Fingerprint, RandomState>>,
+    pub(super) changed: Option<Changed>,
 }
 
 /// What a clear takes away.

@@ -53,10 +53,6 @@ fn set(store: &ByteStore, name: &str, value: &[u8], tags: &[TagHash], ttl_ms: u6
     assert!(writing.write(store, None, now));
 }
 
-fn get(store: &ByteStore, name: &str, now: u64) -> Option<(State, Vec<u8>)> {
-    store.read(key(name), now).map(|Look { value, state, .. }| (state, value.bytes().to_vec()))
-}
-
 #[derive(Clone, Debug)]
 struct Entry {
     value: Vec<u8>,
@@ -498,8 +494,8 @@ fn under_threads_no_read_is_older_than_the_last_completed_write_invalidation_or_
                         0..6 if mine => {
                             let value = set.begun.fetch_add(1, Ordering::SeqCst) + 1;
                             match dice.below(4) {
-                                0 => drop(store.remove(key, 0)),
-                                _ => drop(write(key, value, tag(number % 2), None)),
+                                0 => _ = store.remove(key, 0),
+                                _ => _ = write(key, value, tag(number % 2), None),
                             }
                             set.done.fetch_max(value, Ordering::SeqCst);
                         }
@@ -517,7 +513,7 @@ fn under_threads_no_read_is_older_than_the_last_completed_write_invalidation_or_
                             if dice.below(2) == 0 {
                                 store.clear()
                             } else {
-                                drop(store.remove_prefix(&units("key"), 0))
+                                _ = store.remove_prefix(&units("key"), 0)
                             }
                             for number in 0..KEYS {
                                 sets[number as usize].floor.fetch_max(before[number as usize] + 1, Ordering::SeqCst);

@@ -35,7 +35,7 @@ fn over_random_timelines_an_entry_is_fresh_then_stale_then_in_grace_then_gone() 
         let windows = Windows::new(stale, grace);
         let start = dice.one_of(&[0, 5, 1 << 60]);
         let mut now = start;
-        let mut life = Life { ends: windows.ends(now, ttl, negative), negative, restored };
+        let mut life = Life { ends: windows.ends(now, ttl, negative), negative, restored, expired: false };
         let wide = |span: u64| i128::from(span);
         let (stale, grace) = if negative { (0, 0) } else { (wide(stale), wide(grace)) };
         let fresh = wide(now) + wide(ttl);
@@ -52,7 +52,7 @@ fn over_random_timelines_an_entry_is_fresh_then_stale_then_in_grace_then_gone() 
                 assert_eq!(wide(windows.fresh_until(life.ends, negative)), marks.fresh);
             }
             if dice.below(8) == 0 {
-                life.ends = windows.expired(life.ends, negative, now);
+                life = windows.expired(life, now);
                 let now = wide(now);
                 marks = Marks {
                     fresh: marks.fresh.min(now),
@@ -70,8 +70,9 @@ fn over_random_timelines_an_entry_is_fresh_then_stale_then_in_grace_then_gone() 
 fn an_entry_that_is_expired_soon_after_the_start_of_the_clock_has_its_grace_and_nothing_else() {
     // What would have to lie before 0 to be the end of being stale does not make it stale.
     let windows = Windows::new(1_000_000, 50);
-    let life = Life { ends: windows.ends(3, 10, false), negative: false, restored: false };
-    let life = Life { ends: windows.expired(life.ends, false, 5), ..life };
+    let life = Life { ends: windows.ends(3, 10, false), negative: false, restored: false, expired: false };
+    let life = windows.expired(life, 5);
+    assert_eq!(windows.state(life, 4), Some(State::Grace), "for a reader whose clock was read before as well");
     assert_eq!(windows.state(life, 5), Some(State::Grace));
     assert_eq!(windows.state(life, 54), Some(State::Grace));
     assert_eq!(windows.state(life, 55), None);

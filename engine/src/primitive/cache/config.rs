@@ -76,10 +76,11 @@ impl CacheReport {
         version: Option<String>,
         counts: [u64; COUNTERS],
         accounts: Accounts,
-        estimates: Estimates,
+        estimates: impl FnOnce(f64) -> Estimates,
     ) -> Self {
         let [hits, misses, stale, graced, loads, load_failures, refreshes, sets, deletes] = counts;
         let (served, asked) = (hits + stale, hits + stale + misses);
+        let hit_ratio = (asked > 0).then(|| served as f64 / asked as f64);
         CacheReport {
             config: config.clone(),
             provenance: config.provenance.clone(),
@@ -98,8 +99,8 @@ impl CacheReport {
             entries: accounts.entries,
             bytes: accounts.bytes,
             max_bytes: config.max_bytes,
-            hit_ratio: (asked > 0).then(|| served as f64 / asked as f64),
-            estimates,
+            hit_ratio,
+            estimates: hit_ratio.map(estimates).unwrap_or_default(),
         }
     }
 }

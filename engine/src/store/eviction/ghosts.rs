@@ -1,27 +1,34 @@
-//! Who was evicted of late. Owns fingerprints with stamp and frequency, 8 bytes each, about as many as there are entries.
+//! Who was evicted of late. Owns fingerprints with stamp and frequency, 4 bytes each, three for each resident.
 //! Never exact: a full row forgets its oldest, and two hashes can meet, which costs a wrong guess and nothing else.
 
 /// What is remembered of an entry that had to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ghost {
-    /// Of its last use.
+    /// Of its last use, the lower bits.
     pub(super) stamp: u32,
     /// As of the stamp; at least 1.
     pub(super) frequency: u32,
+    /// How many of its row were evicted since.
+    pub(super) depth: usize,
 }
 
-/// Ghosts in a row: one line of memory.
-const ROW: usize = 8;
+/// Ghosts in a row: one line of memory, the latest first.
+const ROW: usize = 16;
 
-const STAMP: u64 = 0x00ff_ffff;
+/// Ghosts for each resident.
+const PER_RESIDENT: usize = 3;
+
+const STAMP: u32 = 0xffff;
+const FREQUENCY_SHIFT: u32 = 16;
+const PRINT: u32 = 0xfff8_0000;
 
 /// | bits of a word | what |
 /// | --- | --- |
-/// | 0–23 | stamp |
-/// | 24–27 | frequency; 0 only in an empty word |
-/// | 28–63 | fingerprint |
+/// | 0–15 | stamp |
+/// | 16–18 | frequency; 0 only in an empty word |
+/// | 19–31 | fingerprint |
 pub(super) struct Ghosts {
-    rows: Vec<[u64; ROW]>,
+    rows: Vec<[u32; ROW]>,
 }
 
 impl Ghosts {
@@ -32,49 +39,46 @@ impl Ghosts {
     /// What is remembered of this hash, which is forgotten thereby.
     pub(super) fn take(&mut self, hash: u64) -> Option<Ghost> {
         let (row, print) = self.place(hash)?;
-        let word = self
-            .rows
-            .get_mut(row)?
-            .iter_mut()
-            .find(|word| **word & !0x0fff_ffff == print && **word & 0x0f00_0000 != 0)?;
-        let ghost = Ghost { stamp: (*word & STAMP) as u32, frequency: (*word >> 24 & 15) as u32 };
-        *word = 0;
-        Some(ghost)
+        let row = self.rows.get_mut(row)?;
+        let depth = row.iter().position(|word| word & PRINT == print && word & 7 << FREQUENCY_SHIFT != 0)?;
+        let word = std::mem::take(row.get_mut(depth)?);
+        Some(Ghost { stamp: word & STAMP, frequency: word >> FREQUENCY_SHIFT & 7, depth })
     }
 
-    /// Remember it, in place of the one of its row that was last used the longest ago. When the number of residents
-    /// has changed by half since there was last a table made, a new one begins empty: carrying ghosts over would be a pause.
-    pub(super) fn put(&mut self, hash: u64, ghost: Ghost, now: u32, residents: usize) {
-        let room = self.rows.len() * ROW;
-        if residents * 2 > room * 3 || residents * 3 + 3 * ROW < room * 2 {
-            self.rows = vec![[0; ROW]; residents / ROW + 1];
+    /// Remember it. When the number of residents has changed by half since there was last a table made, a new one begins
+    /// empty: carrying ghosts over would be a pause.
+    pub(super) fn put(&mut self, hash: u64, stamp: u32, frequency: u32, residents: usize) {
+        let (wanted, room) = (residents * PER_RESIDENT, self.rows.len() * ROW);
+        if wanted * 2 > room * 3 || wanted * 3 + 3 * ROW < room * 2 {
+            self.rows = vec![[0; ROW]; wanted.div_ceil(ROW)];
         }
         let Some((row, print)) = self.place(hash) else { return };
-        let word = print | u64::from(ghost.frequency.clamp(1, 15)) << 24 | u64::from(ghost.stamp) & STAMP;
-        if let Some(row) = self.rows.get_mut(row) {
-            put_in(row, word, now);
+        let Some(row) = self.rows.get_mut(row) else { return };
+        let mut word = print | frequency.clamp(1, 7) << FREQUENCY_SHIFT | stamp & STAMP;
+        for place in row {
+            word = std::mem::replace(place, word);
+            if word == 0 {
+                return;
+            }
         }
     }
 
     /// Bytes taken.
     pub(super) fn bytes(&self) -> usize {
-        self.rows.len() * ROW * size_of::<u64>()
+        self.rows.len() * ROW * size_of::<u32>()
     }
 
-    fn place(&self, hash: u64) -> Option<(usize, u64)> {
+    fn place(&self, hash: u64) -> Option<(usize, u32)> {
         let rows = self.rows.len() as u64;
         // Mixed anew, since the entries of one shard have bits of the hash in common.
         let mixed = mix(hash);
-        (rows > 0).then(|| (((mixed >> 32) * rows >> 32) as usize, mixed << 28))
+        (rows > 0).then(|| ((((mixed >> 32) * rows) >> 32) as usize, mixed as u32 & PRINT))
     }
 }
 
-/// Over an empty word, or the oldest.
-fn put_in(row: &mut [u64; ROW], word: u64, now: u32) {
-    let age = |word: u64| if word == 0 { u64::MAX } else { u64::from(now).wrapping_sub(word) & STAMP };
-    if let Some(oldest) = row.iter_mut().max_by_key(|word| age(**word)) {
-        *oldest = word;
-    }
+/// How long ago a ghost was last used: right up to the 65,535 units its stamp can tell, which are 32 turns at least.
+pub(super) fn since(now: u32, stamp: u32) -> u32 {
+    now.wrapping_sub(stamp) & STAMP
 }
 
 /// An even spread of any hash: the finalizer of splitmix64.

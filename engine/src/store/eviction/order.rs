@@ -1,148 +1,222 @@
-//! Window, main circle and ghosts under one setting: who goes next. Owns the order of one set of entries, the real one or a shadow.
+//! One set of entries under one setting, the real one or a shadow. Owns the queues, the ghosts and the time, which counts uses.
 //! Never decides which setting is best, and never looks an entry up: whoever calls knows its slot.
 
 use super::Slot;
-use super::ghosts::{Ghost, Ghosts};
-use super::slab::{NONE, Place, Slab};
+use super::ghosts::{self, Ghost, Ghosts};
+use super::level::Level;
+use super::node::{Place, STAMP};
+use super::setting::{Merit, Setting};
+use super::slab::{NONE, Slab};
 
-/// Steps of one call: links moved before somebody has to go. What is left over is done by later calls.
-const STEPS: usize = 32;
+/// Links one call moves before it makes do. What is left over is done by later calls.
+pub(super) const STEPS: usize = 32;
 
-/// Distinguishable ages while an entry stays, at least: what a stamp counts is uses, in units that keep their number near this.
-const STAMPS_PER_TURN: usize = 1 << 11;
+/// Ages that can be told apart in a turn, which is as many uses as there are entries; up to four times as many.
+const STAMPS_PER_TURN: usize = 1 << 9;
 
-/// A frequency is halved each time as many uses have passed as there are entries, times this, without one of the entry's own.
+/// A frequency is halved for each time this many turns have passed since the last use.
 const TURNS_TO_HALVE: u64 = 10;
 
-/// What earns an entry a place in the main circle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Merit {
-    /// To be used again sooner than whoever of the main circle has waited longest (LIRS).
-    Recency,
-    /// To be used oftener, at the end of the window, than whoever would have to go for it (TinyLFU).
-    Frequency,
-    /// Nothing does: whoever was used longest ago goes (LRU, CLOCK).
-    Age,
-}
-
-/// One way to run the structure. All of them read the same queues, so a change from one to another takes effect as entries move.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Setting {
-    /// Share of the window, in 1/1000 of the capacity.
-    pub(super) window: u64,
-    pub(super) merit: Merit,
-}
+/// Where stamps are coarse, whoever was used within this part of a turn is as good as at the head already.
+const HEADS_PER_TURN: u64 = 16;
 
 /// The entries of one cache, in the order they go.
 pub(super) struct Order {
-    slab: Slab,
-    ghosts: Ghosts,
-    setting: Setting,
-    capacity: u64,
-    /// Uses so far.
-    uses: u64,
-    /// Ages are counted in units of two to the power of this many uses.
-    unit: u32,
+    pub(super) slab: Slab,
+    pub(super) level: Level,
+    pub(super) setting: Setting,
+    pub(super) capacity: u64,
     /// The latest inserted, while it is there.
-    newcomer: Slot,
+    pub(super) newcomer: Slot,
+    ghosts: Ghosts,
+    /// Uses so far, as if the unit had always been what it is.
+    uses: u64,
+    /// Time is counted in units of two to the power of this many uses.
+    unit: u32,
 }
-
-const STAMP: u32 = 0x00ff_ffff;
 
 impl Order {
     pub(super) fn new(capacity: u64, setting: Setting) -> Self {
-        Order { slab: Slab::new(), ghosts: Ghosts::new(), setting, capacity, uses: 0, unit: 0, newcomer: NONE }
+        Order {
+            slab: Slab::new(),
+            level: Level::new(),
+            setting,
+            capacity,
+            newcomer: NONE,
+            ghosts: Ghosts::new(),
+            uses: 0,
+            unit: 0,
+        }
     }
 
     pub(super) fn slab(&self) -> &Slab {
         &self.slab
     }
 
-    pub(super) fn ghosts(&self) -> &Ghosts {
-        &self.ghosts
+    pub(super) fn bytes(&self) -> usize {
+        self.slab.bytes() + self.ghosts.bytes() + self.level.bytes()
     }
 
+    /// From now on, by this setting.
     pub(super) fn follow(&mut self, setting: Setting) {
         self.setting = setting;
     }
 
+    /// Another capacity, which is enforced with the next insertion.
     pub(super) fn resize(&mut self, capacity: u64) {
         self.capacity = capacity;
     }
 
-    fn window_room(&self) -> u64 {
-        self.capacity * self.setting.window / 1000
+    pub(super) fn window_room(&self) -> u64 {
+        self.capacity / 1000 * self.setting.window + self.capacity % 1000 * self.setting.window / 1000
     }
 
-    fn main_room(&self) -> u64 {
-        self.capacity - self.window_room()
+    /// Whether the main circle has room for so much more.
+    pub(super) fn room_in_main(&self, weight: u32) -> bool {
+        self.slab.weight_of(Place::Main) + u64::from(weight) <= self.capacity - self.window_room()
     }
 
-    fn now(&self) -> u32 {
-        (self.uses >> self.unit) as u32 & STAMP
+    fn now(&self) -> u64 {
+        self.uses >> self.unit
+    }
+
+    /// As many units as there are entries.
+    fn turn(&self) -> u64 {
+        self.slab.len() as u64 >> self.unit
+    }
+
+    fn stamp(&self) -> u32 {
+        self.now() as u32 & STAMP
     }
 
     fn since(&self, stamp: u32) -> u32 {
-        self.now().wrapping_sub(stamp) & STAMP
+        self.stamp().wrapping_sub(stamp) & STAMP
     }
 
-    /// A frequency as of now.
-    fn decayed(&self, stamp: u32, frequency: u32) -> u32 {
-        let turn = (TURNS_TO_HALVE * self.slab.len() as u64 >> self.unit).max(1);
-        let halvings = u64::from(self.since(stamp)) / turn;
-        if halvings > 4 { 0 } else { frequency >> halvings }
-    }
-
-    fn age_of(&self, slot: Slot) -> Option<u32> {
+    /// How long ago it was last used.
+    pub(super) fn age_of(&self, slot: Slot) -> Option<u32> {
         self.slab.get(slot).map(|node| self.since(node.stamp()))
     }
 
-    fn frequency_of(&self, slot: Slot) -> u32 {
-        self.slab.get(slot).map_or(0, |node| self.decayed(node.stamp(), node.frequency()))
+    /// A frequency of so long ago, as of now.
+    fn decayed(&self, frequency: u32, since: u32) -> u32 {
+        let halving = (self.turn() * TURNS_TO_HALVE).max(1);
+        if u64::from(since) < halving {
+            frequency
+        } else {
+            frequency.checked_shr((u64::from(since) / halving) as u32).unwrap_or(0)
+        }
     }
 
-    /// A newcomer, not there yet.
+    pub(super) fn frequency_of(&self, slot: Slot) -> u32 {
+        self.slab.get(slot).map_or(0, |node| self.decayed(node.frequency(), self.since(node.stamp())))
+    }
+
+    /// How high above the bottom its density and the level as of its last use put it.
+    pub(super) fn height_of(&self, slot: Slot) -> Option<f64> {
+        let node = self.slab.get(slot)?;
+        Some(self.height(self.since(node.stamp()), node.frequency(), node.weight))
+    }
+
+    fn height(&self, since: u32, frequency: u32, weight: u32) -> f64 {
+        let then = self.now().saturating_sub(u64::from(since));
+        self.level.then(then) + f64::from(frequency) / f64::from(weight.max(1))
+    }
+
+    /// A newcomer.
     pub(super) fn insert(&mut self, hash: u64, weight: u32) -> Slot {
-        self.uses += 1;
+        self.pass();
         let ghost = self.ghosts.take(hash);
-        let room = self.slab.weight_of(Place::Main) + u64::from(weight) <= self.main_room();
-        let welcome = match self.setting.merit {
-            Merit::Age => false,
-            Merit::Frequency => room,
-            Merit::Recency => room || ghost.is_some_and(|ghost| self.sooner(ghost.stamp)),
+        let since = ghost.map_or(0, |ghost| ghosts::since(self.stamp(), ghost.stamp));
+        let frequency = 1 + ghost.map_or(0, |ghost| self.remembered(ghost, since, weight));
+        let remembered = ghost.is_some_and(|ghost| ghost.depth < self.setting.memory);
+        let room = self.room_in_main(weight);
+        let sooner = remembered && self.setting.merit == Merit::Recency && self.is_sooner(since);
+        let place = match self.setting.merit {
+            Merit::Density => Place::Dense,
+            Merit::Frequency if room => Place::Main,
+            Merit::Recency if room || sooner => Place::Main,
+            Merit::Return if remembered => Place::Main,
+            _ => Place::Window,
         };
-        let slot = self.slab.add(hash, weight, if welcome { Place::Main } else { Place::Window });
-        let frequency = 1 + ghost.map_or(0, |ghost| self.decayed(ghost.stamp, ghost.frequency));
-        // Until the first ghost the cache fills: from then on it is known how many entries it holds.
-        if self.slab.len() >> self.unit >= 2 * STAMPS_PER_TURN && self.unit < 16 {
-            self.widen();
-        }
-        let now = self.now();
-        if let Some(node) = self.slab.get_mut(slot) {
-            node.used(now, frequency);
-        }
-        self.newcomer = slot;
-        if welcome && !room {
+        self.newcomer = self.slab.add(hash, weight, place, self.stamp(), frequency);
+        if place == Place::Main && self.setting.merit == Merit::Recency {
             self.demote();
         }
-        slot
+        self.newcomer
     }
 
-    /// Coarser units. The clock goes on from where it is, so ages so far seem up to twice as long, once.
-    fn widen(&mut self) {
-        self.uses <<= 1;
-        self.unit += 1;
+    /// What of its frequency a ghost brings along. One that weighs more than most takes the place of many: unless its density
+    /// would have kept it, it brings half.
+    fn remembered(&self, ghost: Ghost, since: u32, weight: u32) -> u32 {
+        let frequency = self.decayed(ghost.frequency, since);
+        let light = u64::from(weight) * self.slab.len() as u64 <= self.slab.weight();
+        let kept = || self.height(since, frequency + 1, weight) >= self.level.now();
+        if self.setting.merit != Merit::Density || light || kept() { frequency } else { frequency / 2 }
     }
 
-    /// Whether a use now, after the one of this stamp, comes sooner than the oldest of the main circle has waited.
-    fn sooner(&mut self, stamp: u32) -> bool {
-        self.pass_referenced();
+    /// Time goes on by a use. Units follow the number of entries; the clock goes on from where it is, so what was counted in
+    /// other units seems longer or shorter by two until it is used again.
+    fn pass(&mut self) {
+        let turn = self.slab.len() >> self.unit;
+        if turn >= 4 * STAMPS_PER_TURN {
+            self.uses <<= 1;
+            self.unit += 1;
+        } else if turn < STAMPS_PER_TURN && self.unit > 0 {
+            self.uses >>= 1;
+            self.unit -= 1;
+        }
+        self.uses += 1;
+        if self.setting.merit == Merit::Density {
+            self.level.pass(self.now(), self.turn());
+        }
+    }
+
+    /// It was used. Answers what it is, if it is there.
+    #[inline]
+    pub(super) fn hit(&mut self, slot: Slot, times: u32) -> Option<(u64, u32)> {
+        let node = self.slab.get(slot).filter(|node| node.place() != Place::Free)?;
+        let (hash, weight, place) = (node.hash, node.weight, node.place());
+        let (stamp, frequency) = (node.stamp(), node.frequency());
+        self.pass();
         let since = self.since(stamp);
+        let frequency = self.decayed(frequency, since).saturating_add(times);
+        let up = self.setting.merit == Merit::Recency
+            && place != Place::Main
+            && (self.room_in_main(weight) || self.is_sooner(since));
+        match (self.setting.merit, place) {
+            (Merit::Density, Place::Dense) if self.is_at_head(since) => self.slab.used(slot, self.stamp(), frequency),
+            (Merit::Density, _) => self.slab.use_in(slot, Place::Dense, self.stamp(), frequency),
+            (_, Place::Main) => {
+                self.slab.used(slot, self.stamp(), frequency);
+                if let Some(node) = self.slab.get_mut(slot) {
+                    node.refer(true);
+                }
+            }
+            (Merit::Return, _) => self.slab.use_in(slot, Place::Main, self.stamp(), frequency),
+            (Merit::Recency, _) if up => {
+                self.slab.use_in(slot, Place::Main, self.stamp(), frequency);
+                self.demote();
+            }
+            (_, Place::Window) if self.is_at_head(since) => self.slab.used(slot, self.stamp(), frequency),
+            _ => self.slab.use_in(slot, Place::Window, self.stamp(), frequency),
+        }
+        Some((hash, weight))
+    }
+
+    /// Whether moving it to the head of its queue would be for nothing.
+    fn is_at_head(&self, since: u32) -> bool {
+        self.unit > 0 && u64::from(since) * HEADS_PER_TURN * 1000 < self.turn() * self.setting.window
+    }
+
+    /// Whether a use after that long comes sooner than the oldest of the main circle has waited.
+    fn is_sooner(&mut self, since: u32) -> bool {
+        self.pass_used();
         self.age_of(self.slab.tail(Place::Main)).is_some_and(|oldest| since < oldest)
     }
 
-    /// The hand of the circle goes on to somebody not referenced since it last came by.
-    fn pass_referenced(&mut self) {
+    /// The hand of the circle goes on to somebody not used since it last came by.
+    pub(super) fn pass_used(&mut self) {
         for _ in 0..STEPS {
             let hand = self.slab.tail(Place::Main);
             let Some(node) = self.slab.get_mut(hand).filter(|node| node.referenced()) else { return };
@@ -151,13 +225,13 @@ impl Order {
         }
     }
 
-    /// Whoever the main circle has no room for goes back to the window.
+    /// Whom the main circle has no room for goes back to the window.
     fn demote(&mut self) {
         for _ in 0..STEPS {
-            if self.slab.weight_of(Place::Main) <= self.main_room() {
+            if self.room_in_main(0) {
                 return;
             }
-            self.pass_referenced();
+            self.pass_used();
             let hand = self.slab.tail(Place::Main);
             if hand == self.newcomer {
                 return;
@@ -166,49 +240,18 @@ impl Order {
         }
     }
 
-    /// It was used.
-    pub(super) fn hit(&mut self, slot: Slot, times: u32) {
-        self.uses += 1;
-        let now = self.now();
-        let Some(node) = self.slab.get(slot) else { return };
-        let (stamp, place, weight) = (node.stamp(), node.place(), u64::from(node.weight));
-        let frequency = self.decayed(stamp, node.frequency()).saturating_add(times);
-        match place {
-            Place::Free => return,
-            Place::Main => {
-                if let Some(node) = self.slab.get_mut(slot) {
-                    node.refer(true);
-                }
-            }
-            Place::Window => {
-                let room = self.slab.weight_of(Place::Main) + weight <= self.main_room();
-                if self.setting.merit == Merit::Recency && (room || self.sooner(stamp)) {
-                    self.slab.shift(slot, Place::Main);
-                    self.demote();
-                } else if self.slab.head(Place::Window) != slot {
-                    self.slab.shift(slot, Place::Window);
-                }
-            }
-        }
-        if let Some(node) = self.slab.get_mut(slot) {
-            node.used(now, frequency);
-        }
-    }
-
     pub(super) fn reweigh(&mut self, slot: Slot, weight: u32) {
         self.slab.reweigh(slot, weight);
     }
 
-    /// It is gone for another reason than want of room.
-    pub(super) fn remove(&mut self, slot: Slot) {
+    /// It is gone, without a ghost. Answers its hash, if it was there.
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<u64> {
+        let hash = self.slab.get(slot).filter(|node| node.place() != Place::Free)?.hash;
         self.slab.free(slot);
-        self.forget_newcomer(slot);
-    }
-
-    fn forget_newcomer(&mut self, slot: Slot) {
         if self.newcomer == slot {
             self.newcomer = NONE;
         }
+        Some(hash)
     }
 
     /// Who has to go, while there is too much.
@@ -218,68 +261,9 @@ impl Order {
         }
         let victim = self.choose();
         let node = self.slab.get(victim)?;
-        let ghost = Ghost { stamp: node.stamp(), frequency: node.frequency() };
-        let (hash, now, residents) = (node.hash, self.now(), self.slab.len());
-        self.ghosts.put(hash, ghost, now, residents);
+        let (hash, stamp, frequency) = (node.hash, node.stamp(), node.frequency());
+        self.ghosts.put(hash, stamp, frequency, self.slab.len());
         self.remove(victim);
         Some(victim)
-    }
-
-    fn choose(&mut self) -> Slot {
-        if self.setting.merit == Merit::Age {
-            return self.oldest();
-        }
-        for _ in 0..STEPS {
-            let last = self.eldest(Place::Window);
-            self.pass_referenced();
-            let hand = self.eldest(Place::Main);
-            if last == NONE {
-                return if hand == NONE { self.newcomer } else { hand };
-            }
-            if hand == NONE {
-                return last;
-            }
-            if self.slab.weight_of(Place::Window) > self.window_room() {
-                let weight = self.slab.get(last).map_or(0, |node| u64::from(node.weight));
-                if self.slab.weight_of(Place::Main) + weight <= self.main_room() {
-                    self.slab.shift(last, Place::Main);
-                    continue;
-                }
-                if self.setting.merit == Merit::Frequency && self.frequency_of(last) > self.frequency_of(hand) {
-                    self.slab.shift(last, Place::Main);
-                    return hand;
-                }
-                return last;
-            }
-            if self.setting.merit == Merit::Frequency {
-                return hand;
-            }
-            self.slab.shift(hand, Place::Window);
-        }
-        self.oldest()
-    }
-
-    /// The end of the queue, but for the newcomer.
-    fn eldest(&self, place: Place) -> Slot {
-        let tail = self.slab.tail(place);
-        if tail == self.newcomer { self.slab.before(tail) } else { tail }
-    }
-
-    /// Whoever of both ends was used longest ago.
-    fn oldest(&mut self) -> Slot {
-        self.pass_referenced();
-        let (last, hand) = (self.eldest(Place::Window), self.eldest(Place::Main));
-        match (self.age_of(last), self.age_of(hand)) {
-            (Some(window), Some(main)) => {
-                if window >= main {
-                    last
-                } else {
-                    hand
-                }
-            }
-            (Some(_), None) => last,
-            (None, Some(_)) => hand,
-            (None, None) => self.newcomer,
-        }
     }
 }

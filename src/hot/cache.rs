@@ -459,14 +459,16 @@ unsafe extern "C" fn board<const MANUAL: bool>(env: sys::napi_env, info: sys::na
     })
 }
 
-/// `cacheLand(id, receipt, value, ttlMs | undefined, tags | undefined[, nowMs])` → whether mail waits
+/// `cacheLand(id, receipt, value, ttlMs | undefined, tags | undefined[, nowMs])` → whether mail waits. Left at 5: the stamp of what was
+/// made of the value, stored or not; -1 if another led meanwhile.
 unsafe extern "C" fn land<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<6>(env, info, |call| {
         let receipt = call.id(1)?;
         let now = call.now::<MANUAL>()?;
         let encoded = call.encoded(call.argument(2), call.argument(3), call.argument(4))?;
         call.cache(|cache| {
-            cache.land(receipt, &encoded, now).map_err(|fault| trouble(&fault))?;
+            let stamp = cache.land(receipt, &encoded, now).map_err(|fault| trouble(&fault))?;
+            call.environment.leave(5, stamp.map_or(-1.0, |stamp| stamp as f64));
             call.mail_waits()
         })
     })

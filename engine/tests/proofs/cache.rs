@@ -110,7 +110,7 @@ impl Side {
     }
 
     fn land(&self, receipt: Receipt, value: &[u8], now: u64) -> Result<(), Code> {
-        self.handle.land(receipt, &encoded(Some(value), &[], None), now).map_err(|fault| fault.code)
+        self.handle.land(receipt, &encoded(Some(value), &[], None), now).map(drop).map_err(|fault| fault.code)
     }
 }
 
@@ -396,7 +396,7 @@ fn whatever_happens_the_cache_is_a_map_whose_loads_run_once_and_never_store_over
                         let (receipt, number) = (model.loads[index].leader.1, model.loads[index].key);
                         let ttl = if dice.below(4) == 0 { Some(0) } else { ttl };
                         let landing = encoded(value.as_deref(), &[tag(number)], ttl);
-                        let landed = side.handle.land(receipt, &landing, now).map_err(|fault| fault.code);
+                        let landed = side.handle.land(receipt, &landing, now).map(drop).map_err(|fault| fault.code);
                         assert_eq!(landed, fate);
                         over.push((side.number, receipt));
                         if fits {

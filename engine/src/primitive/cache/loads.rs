@@ -68,12 +68,14 @@ impl CacheHandle {
     /// The load is done. The value is stored unless what it was loaded from was changed meanwhile; whoever waited gets it unless he
     /// began to wait after that. A value that is too large counts as a failed load; one that says that there is nothing, and that
     /// is not to be kept, takes out what is stored.
-    pub fn land(&self, receipt: Receipt, encoded: &Encoded<'_>, now: Nanos) -> Result<(), Fault> {
+    ///
+    /// Answers the stamp of what was made of it, stored or not; none if the lead had been lost.
+    pub fn land(&self, receipt: Receipt, encoded: &Encoded<'_>, now: Nanos) -> Result<Option<u64>, Fault> {
         let cache = &*self.cache;
         // None: it was given back.
-        let Some(token) = self.ledger.settle(receipt) else { return Ok(()) };
+        let Some(token) = self.ledger.settle(receipt) else { return Ok(None) };
         // None: the loader took too long and another leads.
-        let Some(approach) = cache.flights.approach(Lead::from(token)) else { return Ok(()) };
+        let Some(approach) = cache.flights.approach(Lead::from(token)) else { return Ok(None) };
         let draft = cache.draft(approach.key(), encoded);
         if let Err(fault) = cache.check_size(&draft) {
             self.failed(token, now);
@@ -88,7 +90,7 @@ impl CacheHandle {
             }),
             invalidated: cache.bytes.invalidated_since(&encoded.tags, approach.born),
         });
-        let Some(Landed { result: outgoing, passengers }) = landed else { return Ok(()) };
+        let Some(Landed { result: outgoing, passengers }) = landed else { return Ok(None) };
         if outgoing.is_some() {
             cache.bump(key);
         }
@@ -96,7 +98,7 @@ impl CacheHandle {
         for Passenger { ledger, receipt } in passengers {
             ledger.tell(receipt, News::Landed(value.clone(), ttl));
         }
-        Ok(())
+        Ok(Some(value.stamp()))
     }
 
     /// The load failed: whoever waits longest loads it himself.

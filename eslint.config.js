@@ -46,7 +46,7 @@ module.exports = [
     },
   },
   {
-    files: ['**/*.mjs', '**/consumers/esm/*.js', 'examples/{next,convex}/**/*.js'],
+    files: ['**/*.mjs', '**/consumers/esm/*.js', 'examples/{next,next-cache,convex}/**/*.js'],
     languageOptions: { sourceType: 'module' },
     rules: { strict: 'off' },
   },

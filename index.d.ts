@@ -17,7 +17,7 @@ export interface LocalOptions {
   /** Namespace, part of every primitive's identity. Up to 64 characters. Default `''`. */
   prefix?: string
   /**
-   * Where the knobs are read that override options of limiters, breakers and bulkheads: `SPILLWAY_LIMITER_<NAME>_LIMIT` and so on,
+   * Where the knobs are read that override options of limiters, breakers, bulkheads and caches: `SPILLWAY_LIMITER_<NAME>_LIMIT` and so on,
    * with the name in capitals and `_` for everything else, and the names in the options' own `env`. `false`: nowhere. Default
    * `process.env`, as it is when a primitive is opened.
    */
@@ -61,7 +61,8 @@ export interface Spillway<M extends Mode = 'sync'> {
   limiter(name: string, options: LimiterOptions | readonly LimitOptions[]): Limiter<M>
   breaker(name: string, options?: BreakerOptions): Breaker
   bulkhead(name: string, options: BulkheadOptions): Bulkhead<M>
-  cache<T = unknown>(name: string, options?: CacheOptions): Cache<T, M>
+  cache(name: string, options: CacheOptions<Uint8Array> & { codec: 'bytes' }): Cache<Uint8Array, M>
+  cache<T = unknown>(name: string, options?: CacheOptions<T>): Cache<T, M>
   /** A guard against overload of this thread. A name opened again with the same options is the same guard. */
   shed(name: string, options?: ShedOptions): Shed
   /**
@@ -81,6 +82,11 @@ export interface Spillway<M extends Mode = 'sync'> {
    * @throws `E_OPTION`, `E_KEY`, `E_COST`; then nothing is charged
    */
   consumeAll(charges: readonly LimiterCharge[]): Answer<M, Decision>
+  /**
+   * Forgets all that a cache of this spillway's prefix holds, by its name, without its options: for operators. False when no cache of
+   * that name is open in the process.
+   */
+  clearCache(name: string): Answer<M, boolean>
   /** Every primitive of this spillway's registry: configuration, state and counters. Plain data, safe to send as JSON. */
   snapshot(): Snapshot
   /**
@@ -94,7 +100,8 @@ export interface Spillway<M extends Mode = 'sync'> {
 export function limiter(name: string, options: LimiterOptions | readonly LimitOptions[]): Limiter
 export function breaker(name: string, options?: BreakerOptions): Breaker
 export function bulkhead(name: string, options: BulkheadOptions): Bulkhead
-export function cache<T = unknown>(name: string, options?: CacheOptions): Cache<T>
+export function cache(name: string, options: CacheOptions<Uint8Array> & { codec: 'bytes' }): Cache<Uint8Array>
+export function cache<T = unknown>(name: string, options?: CacheOptions<T>): Cache<T>
 export function shed(name: string, options?: ShedOptions): Shed
 export function policy<const S extends readonly Strategy[]>(name: string, ...strategies: S): Policy<FallbackOf<S>>
 /** As `Spillway.consumeAll`, for limiters of that spillway. */
@@ -591,58 +598,311 @@ export interface Permit extends Disposable {
 
 // ---------------------------------------------------------------- cache
 
-export interface CacheOptions {
+export interface CacheOptions<T = any> {
   /** How long a value is fresh. 1 ms to 3650 days. Default `'5m'`. */
   ttl?: Duration
   /** Spreads each expiry by up to this share of `ttl` either way, so that entries do not expire together. 0 to 1. Default 0.1. */
   jitter?: number
+  /**
+   * For how long after that `getOrSet` still answers with the old value, at once, while one load over all threads runs in the
+   * background. 0 to 3650 days. Default 0.
+   */
+  stale?: Duration
+  /**
+   * For how long after that the old value is kept for the case that loading fails, or takes longer than `softTimeout`: `getOrSet`
+   * then answers with it in place of the error. 0 to 3650 days. Default 0.
+   */
+  grace?: Duration
+  /** For how long it is kept that a loader has answered `undefined`. 0, which is the default: not at all. Up to 3650 days. */
+  negativeTtl?: Duration
   /** Keys, values and overhead together, for all threads. 64 kB to 1 TB. Default `'64mb'`. */
   maxBytes?: ByteSize
   /** The largest encoded value. Up to an eighth of `maxBytes`. Default `'1mb'` or that eighth, whichever is smaller. */
   maxValueBytes?: ByteSize
   /** How long a loader may run before its callers are refused and another thread may try. 1 ms to 1 day. Default `'30s'`. */
   loadTimeout?: Duration
-  /** How values become bytes. In this version JSON only. */
-  codec?: 'json'
+  /** How long a loader may run before `getOrSet` answers with what it has in grace; the load goes on. 1 ms to 1 day. Default: none. */
+  softTimeout?: Duration
+  /**
+   * What the values were made by: a schema, a release. `setVersion` forgets what was stored under another. Up to 128 characters, or a
+   * number. Default: none.
+   */
+  version?: string | number
+  /**
+   * How values become bytes:
+   *
+   * - `'json'`: what JSON carries without loss. Decoded once a thread; what is read is shared, and frozen to the last leaf.
+   * - `'bytes'`: `Uint8Array` in, a new `Buffer` out at every read.
+   * - `'v8'`: what `structuredClone` carries (`Map`, `Date`, `BigInt`, circles); decoded anew at every read.
+   * - a codec of one's own.
+   *
+   * Default `'json'`.
+   */
+  codec?: 'json' | 'v8' | Codec<T> | (T extends Uint8Array ? 'bytes' : never)
+  /**
+   * Bounds the loads of all threads: each runs under a permit of it. A load it refuses has failed with that refusal, `E_FULL`. With
+   * `perKey` its keys are those of the cache. It belongs to this thread's handle; the last one given counts.
+   */
+  bulkhead?: Bulkhead
+  /** Is handed each load that goes on after its caller was answered, so that a serverless runtime waits for it. */
+  waitUntil?: (promise: Promise<unknown>) => void
+  /**
+   * Variables of the environment that override options, under names of one's own; false: none does. Default
+   * `SPILLWAY_CACHE_<NAME>_TTL`, `_STALE`, `_GRACE`, `_NEGATIVE_TTL`, `_MAX_BYTES`, `_MAX_VALUE_BYTES`, `_LOAD_TIMEOUT`,
+   * `_SOFT_TIMEOUT`, `_VERSION`.
+   * @example { ttl: '5m', env: { ttl: 'TOOL_CACHE_WEB_SEARCH_TTL_MS', version: 'TOOL_CACHE_WEB_SEARCH_NAMESPACE_VERSION' } }
+   */
+  env?:
+    | {
+        ttl?: string
+        stale?: string
+        grace?: string
+        negativeTtl?: string
+        maxBytes?: string
+        maxValueBytes?: string
+        loadTimeout?: string
+        softTimeout?: string
+        version?: string
+      }
+    | false
+}
+
+/** How values become bytes and come back. What either function throws is the cause of an `E_VALUE_ENCODE` or `E_VALUE_DECODE`. */
+export interface Codec<T> {
+  encode(value: T): string | Uint8Array
+  /** Is handed what `encode` has answered: text as text, bytes as a `Buffer` of their own. */
+  decode(encoded: any): T
+  /** Whether one decoded value may be handed to all callers of a thread: only if nobody changes it. Default false: decoded anew for each. */
+  shared?: boolean
 }
 
 /**
  * A cache of encoded values in native memory, shared by all threads, with decoded copies in each.
  *
- * What it returns is shared and therefore deeply frozen. Values are what JSON can carry; anything else is `E_VALUE_ENCODE`.
- * `null` is a value; `undefined` is the absence of one.
+ * With the codec `'json'` what it returns is shared and therefore deeply frozen, and values are what JSON can carry; anything else is
+ * `E_VALUE_ENCODE`. `null` is a value; `undefined` is the absence of one.
  */
 export interface Cache<T = unknown, M extends Mode = 'sync'> extends Primitive {
   readonly kind: 'cache'
-  get(key: string): Answer<M, T | undefined>
-  /** @throws `E_VALUE_ENCODE`, `E_VALUE_TOO_LARGE`; the old value then stays */
-  set(key: string, value: T, options?: { ttl?: Duration }): Answer<M, void>
+  /**
+   * The value while it is fresh.
+   * @throws `E_VALUE_DECODE` when the codec cannot read it any more; `getOrSet` then loads
+   */
+  get(key: string, options?: LookOptions): Answer<M, T | undefined>
+  /** What is kept of a key in whatever state: also stale, in grace, or that there is nothing. Counts as neither hit nor miss. */
+  entry(key: string, options?: LookOptions): Answer<M, CacheEntry<T> | undefined>
+  /**
+   * `undefined` is kept as a negative result, for `negativeTtl`, where that is set.
+   * @throws `E_VALUE_ENCODE`, `E_VALUE_TOO_LARGE`, `E_TAGS`; the old value then stays
+   */
+  set(key: string, value: T, options?: SetOptions): Answer<M, void>
+  /**
+   * Now, as the order of all changes of this cache has it: for `since` of `set`.
+   * @example
+   * const since = pages.moment()
+   * const html = await render(path)
+   * pages.set(path, html, { tags, since })
+   */
+  moment(): Answer<M, number>
   /** Whether there was something to delete. A load that is under way does not bring the key back. */
   delete(key: string): Answer<M, boolean>
-  /** Forgets every key, in constant time. */
-  clear(): Answer<M, void>
+  /**
+   * Not fresh or stale from now on: the next `getOrSet` waits for a load, and has the old value only if that fails (see `grace`).
+   * Whether there was something. A load that is under way does not make it fresh again.
+   */
+  expire(key: string): Answer<M, boolean>
+  /** Deletes every key that begins with it, and says how many. Looks at every entry: for operators, not for every request. */
+  deletePrefix(prefix: string): Answer<M, number>
   /**
    * The value, or what `load` answers; one load per key over all threads of the process, and everybody who asks meanwhile gets
    * its result. What is thrown by `load` is thrown to its callers in that thread and cached nowhere; another thread that waits
-   * then loads by itself. A loader answering `undefined` is passed on and not kept.
-   * @throws Refusal `E_TIMEOUT` when `load` ran longer than `loadTimeout`
+   * then loads by itself. A loader answering `undefined` is passed on, and kept for `negativeTtl`.
+   *
+   * A value that is stale is answered at once, and loaded in the background. One in grace is answered if the load fails, or takes longer
+   * than `softTimeout`.
+   * @throws Refusal `E_TIMEOUT` when `load` ran longer than `loadTimeout`, `E_FULL` when the cache's bulkhead had no permit; the
+   * reason of `signal`
    */
-  getOrSet(key: string, load: (call: LoadContext) => T | PromiseLike<T>, options?: { ttl?: Duration }): Promise<T>
+  getOrSet(key: string, load: (call: LoadContext<T>) => T | PromiseLike<T>, options?: LoadOptions): Promise<T>
+  /** As `getOrSet`, with how old the value is, and why it could not be loaded anew (`loadError`). */
+  getOrSetEntry(
+    key: string,
+    load: (call: LoadContext<T>) => T | PromiseLike<T>,
+    options?: LoadOptions,
+  ): Promise<CacheEntry<T>>
+  /** As `get` for each key in order, in one crossing to native code for all that are not decoded yet. */
+  getMany(keys: readonly string[]): Answer<M, (T | undefined)[]>
+  /** As `set` for each entry in order, in one crossing. When something is wrong with one of them, none is stored. */
+  setMany(entries: Iterable<readonly [key: string, value: T, options?: CacheSetOptions]>): Answer<M, void>
+  /**
+   * Sees to it that entries are there, a few at a time; what is fresh is left alone. A failed load ends nothing: it is counted, and told
+   * by `on('failed')`.
+   * @param source entries, or a function that answers them: keys with a value, or with a loader
+   * @throws the reason of `signal`, and whatever `source` throws
+   * @example
+   * await products.warm(bestsellers.map((id) => [id, () => shop.product(id)]), { concurrency: 8, spread: '2s' })
+   */
+  warm(
+    source: WarmSource<T> | (() => WarmSource<T> | PromiseLike<WarmSource<T>>),
+    options?: WarmOptions,
+  ): Promise<Warmed>
+  /** Everything that has one of these tags is gone, in constant time for each tag, also what is being loaded. */
+  invalidateTag(...tags: string[]): Answer<M, void>
+  /** As `expire`, for everything that has one of these tags. With `grace`, its grace ends no later than that from now. */
+  expireTag(...tags: string[]): Answer<M, void>
+  expireTag(...tags: [...tags: string[], options: { grace?: Duration }]): Answer<M, void>
+  /** Forgets every key, in constant time. */
+  clear(): Answer<M, void>
+  /** Of the values that are kept now, whoever has set it last. */
+  readonly version: string | undefined
+  /** Forgets what was stored under another version, in constant time. Whether it was another. */
+  setVersion(version: string | number): Answer<M, boolean>
+  /**
+   * The function with this cache in front of it, for the same arguments: concurrent calls alike are one call. Its keys begin with its
+   * name; functions of one name that read differently have keys of their own, and functions that read the same share theirs.
+   *
+   * `this` is handed on, and is no part of the key.
+   * @throws `E_OPTION` for a function without a name; for an argument that is neither a primitive nor made of plain objects
+   * and arrays the call is rejected with an `E_KEY`: give `key` then
+   * @example const product = products.memoize(fetchProduct, { tags: (id) => [`product:${id}`] })
+   */
+  memoize<A extends unknown[], R extends T, This = unknown>(
+    fn: (this: This, ...args: A) => R | PromiseLike<R>,
+    options?: MemoizeOptions<A>,
+  ): (this: This, ...args: A) => Promise<R>
+  /**
+   * Writes what is kept to a file, and says how many entries. The file is there with all of it or not at all, also if the process
+   * dies meanwhile. Runs off the event loop.
+   * @throws `E_DUMP_FILE` when it cannot be written
+   */
+  dump(path: string): Promise<number>
+  /**
+   * Puts in what `dump` has written, and says how many entries: what has not been set meanwhile and is not of another version. They
+   * are stale, however fresh they were: `getOrSet` answers with them and loads, `get` has none of them.
+   * @throws `E_DUMP_FILE` for a file that cannot be read, is cut off, damaged or no such file, or is of a cache with another codec; then nothing
+   * is put in
+   */
+  restore(path: string): Promise<number>
   stats(): CacheStats
+  /**
+   * Calls the listener, in this thread, for each load through this handle that has brought something (`loaded`), that has `failed`, and
+   * for each answer that was in grace (`graced`). Returns what takes it off again. The same events go to `node:diagnostics_channel`
+   * as `spillway:cache:loaded` and so on. What a listener throws is an uncaught exception, and changes no answer.
+   */
+  on<E extends keyof CacheEvents>(event: E, listener: (event: CacheEvents[E]) => void): () => void
 }
 
-export interface LoadContext {
-  /** Aborted when the load has taken longer than `loadTimeout`. */
+export interface CacheEvents {
+  /** `background`: it began with nobody waiting for it, since the old value was stale. */
+  loaded: { cache: Cache<any>; key: string; ms: number; background: boolean }
+  failed: { cache: Cache<any>; key: string; ms: number; background: boolean; error: unknown }
+  /** Without an error it was the `softTimeout`. */
+  graced: { cache: Cache<any>; key: string; error?: unknown }
+}
+
+export interface CacheSetOptions {
+  /** How long this value is fresh. 1 ms to 3650 days. Default: the cache's. */
+  ttl?: Duration
+  /** By which it can be forgotten together with others: up to 128 strings of 1 to 256 characters, else `E_TAGS`. */
+  tags?: readonly string[]
+}
+
+export interface SetOptions extends CacheSetOptions {
+  /**
+   * The `moment()` before the value was made: it was made from what was so then. If the cache was cleared since, or one of these tags was
+   * invalidated, it is not stored; if one was expired, it is in grace. Default: now.
+   */
+  since?: number
+}
+
+export interface LookOptions {
+  /** Further tags, compared as if the entry had them. */
+  tags?: readonly string[]
+}
+
+export interface LoadOptions extends CacheSetOptions {
+  /** Ends this caller's waiting, with its reason. The load goes on. */
+  signal?: AbortSignal
+  /** As the cache's, for this call. */
+  waitUntil?: (promise: Promise<unknown>) => void
+  /** Loads although there is a fresh value, or waits for a load that is under way. Default false. */
+  reload?: boolean
+}
+
+/** What a loader is called with. */
+export interface LoadContext<T = unknown> {
+  /** Aborted when the load has taken longer than `loadTimeout`. Made when it is first read. */
   readonly signal: AbortSignal
   /** Sets the time to live of this result. */
   ttl(duration: Duration): void
+  /** Adds tags to this result. A tag that is invalidated while the load runs keeps its result from being stored. */
+  tags(...tags: string[]): void
+  /** The old value, as far as one is kept, in whatever state: for a request on condition that it has changed. */
+  readonly previous: T | undefined
+}
+
+export interface CacheEntry<T = unknown> {
+  /** Undefined when it is kept that there is nothing. */
+  readonly value: T | undefined
+  readonly state: 'fresh' | 'stale' | 'grace'
+  /** Since it was stored. */
+  readonly ageMs: number
+  /** Until it is not fresh any more; 0 or less when it is not. */
+  readonly freshForMs: number
+  /** Whether the loader has answered `undefined`. */
+  readonly negative: boolean
+  /** Whether it comes from a file, by `restore`. */
+  readonly restored: boolean
+  /** Why it could not be loaded anew: of `getOrSetEntry` when the load has failed. */
+  readonly loadError?: unknown
+}
+
+/** One entry to warm a cache with: the value, or how it is loaded. */
+export type WarmEntry<T> = readonly [
+  key: string,
+  value: T | ((call: LoadContext<T>) => T | PromiseLike<T>),
+  options?: CacheSetOptions,
+]
+export type WarmSource<T> = Iterable<WarmEntry<T>> | AsyncIterable<WarmEntry<T>>
+export interface WarmOptions {
+  /** How many loads run at a time. Whole, 1 to 1,000. Default 4. */
+  concurrency?: number
+  /** Each load waits for a random time up to this, so that processes started together do not ask together. 0 to 1 hour. Default 0. */
+  spread?: Duration
+  /** Begins no more loads, and ends the waiting. */
+  signal?: AbortSignal
+}
+export interface Warmed {
+  loaded: number
+  failed: number
+  /** What was fresh already. */
+  present: number
+  /** The first failure. */
+  error?: unknown
+}
+
+export interface MemoizeOptions<A extends unknown[] = any[]> {
+  /** What tells calls apart. Default: all arguments, objects by their contents. */
+  key?: (...args: A) => string
+  /** What its keys begin with. Default: the function's name, and a sum of its text. */
+  name?: string
+  ttl?: Duration
+  tags?: readonly string[] | ((...args: A) => readonly string[])
+  waitUntil?: (promise: Promise<unknown>) => void
 }
 
 export interface CacheStats {
+  /** Answers that were fresh. */
   hits: number
   misses: number
+  /** Answers that were stale. */
+  stale: number
+  /** Answers in grace. */
+  graced: number
   loads: number
   loadFailures: number
+  /** Of the loads, those that began in the background. */
+  refreshes: number
   sets: number
   deletes: number
   evictions: number
@@ -650,6 +910,11 @@ export interface CacheStats {
   entries: number
   bytes: number
   maxBytes: number
+  /** Share of lookups that were answered at once, fresh or stale; null before the first. */
+  hitRatio: number | null
+  /** What that share would be with half and with double `maxBytes`, estimated from a sample of keys; null where too few were seen. */
+  estimates: { half: number | null; double: number | null }
+  version: string | null
 }
 
 // ---------------------------------------------------------------- shed
@@ -1092,5 +1357,19 @@ export interface BulkheadSnapshot {
   wait: { count: number; meanMs: number; p50Ms: number; p95Ms: number; p99Ms: number; maxMs: number }
 }
 export interface CacheSnapshot extends CacheStats {
-  config: { ttlMs: number; jitter: number; maxBytes: number; maxValueBytes: number }
+  config: {
+    ttlMs: number
+    jitter: number
+    staleMs: number
+    graceMs: number
+    negativeTtlMs: number
+    loadTimeoutMs: number
+    maxBytes: number
+    maxValueBytes: number
+    codec: 'json' | 'bytes' | 'v8' | 'custom'
+    /** The one it was opened with. */
+    version: string | null
+  }
+  /** Where each value came from: `'option'`, `'default'` or `'env SPILLWAY_CACHE_PRODUCTS_TTL'`. */
+  provenance: Record<string, string>
 }

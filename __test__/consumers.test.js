@@ -12,6 +12,7 @@ const { promisify } = require('node:util')
 
 const ROOT = path.join(__dirname, '..')
 const own = require('../package.json')
+const { blocksOf } = require('./pages.js')
 
 /** Where packages and consumers are put; away from the repository, or its node_modules would be found from there. */
 const grounds = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'spillway-consumers-')))
@@ -87,6 +88,25 @@ test('a Vitest consumer runs, in processes and in threads of one', async () => {
     const { stdout } = await run('node_modules/.bin/vitest', ['run', `--pool=${pool}`, '--reporter=json'], folder)
     const { success, numPassedTests, numTotalTests } = JSON.parse(stdout)
     assert.deepEqual([success, numPassedTests, numTotalTests], [true, 10, 10], pool)
+  }
+})
+
+test('Keyv, cache-manager, cacheable and bentocache run on our cache, and the suites of Keyv and of bentocache pass', async () => {
+  const folder = await guest('caches')
+  const vitest = await run('node_modules/.bin/vitest', ['run', '--reporter=json'], folder)
+  const { success, numPassedTests, numTotalTests } = JSON.parse(vitest.stdout)
+  assert.deepEqual([success, numPassedTests, numTotalTests], [true, 49, 49])
+  const japa = await run(process.execPath, ['bentocache.mjs'], folder)
+  assert.match(japa.stdout, /PASSED[^]*Tests\s+48 passed \(48\)/)
+
+  const blocks = blocksOf('docs/keyv.md').filter(({ language }) => language === 'js')
+  assert.equal(blocks.length, 4)
+  for (const { line, code } of blocks) {
+    const said = code.replace(/^(?! *\/\/)(.*?) *\/\/ → (.+)$/gm, 'deepStrictEqual(($1), ($2))')
+    assert.ok(said.includes('deepStrictEqual'), `line ${line} says what comes of it`)
+    const program = `import { deepStrictEqual } from 'node:assert/strict'\n${said}\nconsole.log('satisfied')\n`
+    fs.writeFileSync(path.join(folder, `page-${line}.mjs`), program)
+    await satisfied(process.execPath, [`page-${line}.mjs`], folder)
   }
 })
 

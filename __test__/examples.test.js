@@ -5,11 +5,13 @@
 const assert = require('node:assert/strict')
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
+const { Agent, get } = require('node:http')
 const { cp, mkdtemp, readFile, readdir, rm, writeFile } = require('node:fs/promises')
 const { createServer } = require('node:net')
 const { tmpdir } = require('node:os')
 const { join } = require('node:path')
 const { after, before, test } = require('node:test')
+const { setTimeout: wait } = require('node:timers/promises')
 
 const ROOT = join(__dirname, '..')
 const EXAMPLES = join(ROOT, 'examples')
@@ -83,7 +85,7 @@ async function listening(t, command, args, cwd, env, says) {
   const early = closed.then(([code]) =>
     assert.fail(`${command} ${args.join(' ')} ended with ${code}\n${child.output()}`),
   )
-  return { match: await Promise.race([heard, early]), output: child.output }
+  return { match: await Promise.race([heard, early]), output: child.output, pid: child.process.pid }
 }
 
 /** A server that takes no port 0 gets one that was free a moment ago. */
@@ -96,11 +98,11 @@ async function freePort() {
   return String(port)
 }
 
-const post = (url, tenant) => fetch(url, { method: 'POST', headers: { 'x-tenant': tenant } })
+const post = (url, tenant = 'a') => fetch(url, { method: 'POST', headers: { 'x-tenant': tenant } })
 
 test('every example pins its versions and says how to start it', async () => {
   const names = await readdir(EXAMPLES)
-  assert.deepEqual(names.sort(), ['convex', 'express', 'fastify', 'hono', 'next', 'workers'])
+  assert.deepEqual(names.sort(), ['convex', 'express', 'fastify', 'hono', 'next', 'next-cache', 'workers'])
   for (const name of names) {
     const manifest = JSON.parse(await readFile(join(EXAMPLES, name, 'package.json'), 'utf8'))
     const { spillway, ...others } = manifest.dependencies
@@ -239,11 +241,181 @@ test(
     )
     assert.equal((await fetch(origin)).status, 200)
 
+    await republished(origin)
     await proxied(origin)
     await signed(`${origin}/guestbook`)
     assert.doesNotMatch(output(), /error/i)
   },
 )
+
+test(
+  'next-cache: pages and results are made once, made anew by their tags, and take no more memory with time',
+  { timeout: 14 * MINUTE },
+  async (t) => {
+    const copy = await installed('next-cache')
+    const built = await ran('npm', ['run', 'build'], copy)
+    assert.match(built, /○ \/products\/1 /, built)
+    const sizes = { SPILLWAY_CACHE_NEXT_CACHE_MAX_BYTES: '4mb', SPILLWAY_CACHE_NEXT_USE_CACHE_MAX_BYTES: '4mb' }
+    const env = { PORT: await freePort(), HOSTNAME: '127.0.0.1', NODE_OPTIONS: '--max-old-space-size=256', ...sizes }
+    const { output, pid } = await listening(t, process.execPath, ['.next/standalone/server.js'], copy, env, /Ready in/)
+    const shop = new Shop(`http://127.0.0.1:${env.PORT}`)
+    await shop.pages()
+    await shop.results()
+    await shop.parts()
+    const { pages, results } = await shop.caches()
+    for (const { hits, sets, maxBytes } of [pages, results])
+      assert.ok(hits > 0 && sets > 0 && maxBytes === 4 * 1024 ** 2)
+    assert.doesNotMatch(output(), /error|warn/i)
+    await shop.crowd(20_000, pid, t)
+    assert.doesNotMatch(output(), /error|warn/i)
+  },
+)
+
+/** The application of examples/next-cache, from outside: each answer says how often its shop had been asked when it was made. */
+class Shop {
+  #origin
+  #agent = new Agent({ keepAlive: true, maxSockets: 8 })
+
+  constructor(origin) {
+    this.#origin = origin
+  }
+
+  /** A page that is made once, is served once more when its tag goes stale, and is waited for when its tag has expired. */
+  async pages() {
+    const first = await this.#asked('/products/1')
+    assert.deepEqual([first.status, first.cache], [200, 'HIT'], 'the build has made it')
+    await this.#until(async () => (await this.#asked('/products/7')).cache === 'HIT')
+    const before = await this.#asked('/products/7')
+    assert.deepEqual(await this.#asked('/products/7'), before)
+
+    await this.#revalidate('product:7', 'max')
+    assert.deepEqual(await this.#asked('/products/7'), { ...before, cache: 'STALE' })
+    await this.#until(async () => (await this.#asked('/products/7')).count > before.count)
+    assert.deepEqual(await this.#asked('/products/1'), first, 'that has another tag')
+
+    const { count } = await this.#asked('/products/7')
+    await this.#revalidate('products')
+    assert.ok((await this.#asked('/products/7')).count > count)
+    assert.notEqual((await this.#asked('/products/1')).cache, 'HIT', 'what the build has made is as old')
+  }
+
+  /** What a function answers, in a route that is made for each request. */
+  async results() {
+    const count = async (id) => (await this.#asked(`/api/prices/${id}`)).count
+    const [first, other] = [await count(7), await count(8)]
+    assert.deepEqual([await count(7), await count(8)], [first, other])
+
+    await this.#revalidate('price:7')
+    const second = await count(7)
+    assert.ok(second > first)
+    assert.deepEqual([await count(7), await count(8)], [second, other])
+
+    await this.#revalidate('prices', 'max')
+    assert.deepEqual([await count(7), await count(8)], [second, other])
+    await this.#until(async () => (await count(7)) > second && (await count(8)) > other)
+  }
+
+  /** A component in a page, and the action after which nobody is shown the old one. */
+  async parts() {
+    const { count } = await this.#asked('/prices')
+    assert.equal((await this.#asked('/prices')).count, count)
+    const html = await (await fetch(`${this.#origin}/prices`)).text()
+    const body = new FormData()
+    body.append(/name="(\$ACTION_ID_[^"]+)"/.exec(html)[1], '')
+    const raised = await fetch(`${this.#origin}/prices`, { method: 'POST', body, headers: { origin: this.#origin } })
+    assert.equal(raised.status, 200)
+    assert.ok((await this.#asked('/prices')).count > count)
+  }
+
+  async caches() {
+    return (await fetch(`${this.#origin}/api/caches`)).json()
+  }
+
+  /** So many requests for more results than there is room for, now and then with a tag: the resident set has to stay where it was. */
+  async crowd(requests, pid, t) {
+    /** @type {number[]} */
+    const resident = []
+    let begun = 0
+    const one = async (request) => {
+      if (request % 400 === 0) resident.push(await residentMegabytes(pid))
+      if (request % 500 === 0)
+        await this.#revalidate(`price:${request % 3_000}`, request % 1_000 === 0 ? 'max' : undefined)
+      const path = request % 4 === 0 ? `/products/${request % 40}` : `/api/prices/${request % 3_000}`
+      assert.equal(await this.#status(path), 200, path)
+    }
+    const visitor = async () => {
+      while (begun < requests) await one(begun++)
+    }
+    await Promise.all(Array.from({ length: 8 }, visitor))
+    this.#agent.destroy()
+
+    const { results } = await this.caches()
+    assert.ok(results.evictions > 0 && results.bytes <= results.maxBytes, JSON.stringify(results))
+    const quarter = resident.length / 4
+    const [early, late] = [resident.slice(quarter, 2 * quarter), resident.slice(3 * quarter)].map(median)
+    t.diagnostic(`resident after ${requests / 4} requests ${early} MB, after ${(requests / 4) * 3} ${late} MB`)
+    assert.ok(late - early < 40, `${early} MB, then ${late} MB`)
+  }
+
+  async #asked(path) {
+    const response = await fetch(this.#origin + path)
+    return {
+      status: response.status,
+      cache: response.headers.get('x-nextjs-cache'),
+      count: countIn(await response.text()),
+    }
+  }
+
+  async #revalidate(tag, profile) {
+    const query = new URLSearchParams({ tag, ...(profile && { profile }) })
+    const { status } = await fetch(`${this.#origin}/api/revalidate?${query}`, { method: 'POST' })
+    assert.equal(status, 200)
+  }
+
+  #status(path) {
+    return new Promise((resolve, reject) => {
+      const asked = get(this.#origin + path, { agent: this.#agent }, (response) => {
+        response.resume().on('end', () => resolve(response.statusCode))
+      })
+      asked.on('error', reject)
+    })
+  }
+
+  /** What is made behind an answer is there a while after it. */
+  async #until(isSo) {
+    for (const end = Date.now() + MINUTE; Date.now() < end; await wait(50)) if (await isSo()) return
+    assert.fail('it did not come to be')
+  }
+}
+
+/** How often the shop had been asked: as a page says it, or an answer in JSON. */
+function countIn(text) {
+  return Number(/asked for (?:<!-- -->)?(\d+)|"asked":(\d+)/.exec(text)?.slice(1).find(Boolean))
+}
+
+async function residentMegabytes(pid) {
+  const output = await ran('ps', ['-o', 'rss=', '-p', String(pid)])
+  return Math.round(Number(output) / 1024)
+}
+
+/** @param {number[]} numbers */
+function median(numbers) {
+  return numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)]
+}
+
+/** A page with `revalidate`: the build has made it, and once its path is revalidated nobody is shown that any more. */
+async function republished(origin) {
+  const news = async () => {
+    const response = await fetch(`${origin}/news`)
+    return [response.headers.get('x-nextjs-cache'), /As of (?:<!-- -->)?(\d+)/.exec(await response.text())[1]]
+  }
+  const [built, again] = [await news(), await news()]
+  assert.deepEqual([built[0], again], ['HIT', built])
+  assert.equal((await post(`${origin}/api/news`)).status, 200)
+  const [cache, time] = await news()
+  assert.ok(cache === 'MISS' && Number(time) > Number(built[1]), `${cache} ${time} ${built}`)
+  assert.deepEqual(await news(), ['HIT', time])
+}
 
 /** proxy.js is asked before the route: what it lets by carries the fields of its limit, the rest never arrives. */
 async function proxied(origin) {

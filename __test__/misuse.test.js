@@ -94,6 +94,11 @@ test('every example is what is really thrown, with its code and the option in qu
   const chat = sp.limiter('chat', { limit: 30, window: '5m' })
   const payments = sp.breaker('payments')
   const products = sp.cache('products', { maxValueBytes: '64kb' })
+  const decode = () => {
+    throw new Error('it is of schema 2')
+  }
+  const unreadable = sp.cache('prices', { codec: { encode: String, decode } })
+  unreadable.set('7', 1)
   const gone = sp.limiter('gone', { limit: 30, window: '5m' })
   gone.dispose()
   const daily = sp.limiter('daily', { limit: 5, window: '1d', algorithm: 'fixed-window' })
@@ -123,7 +128,11 @@ test('every example is what is really thrown, with its code and the option in qu
     ['E_OUTCOME', () => payments.exit(payments.enter(), 'failed')],
     ['E_CHAOS', storm.wrap(assert.fail)],
     ['E_VALUE_ENCODE', () => products.set('7', { tags: new Set(['new']) })],
+    ['E_VALUE_ENCODE', () => products.set('7', { owner: new (class User {})() })],
+    ['E_VALUE_DECODE', () => unreadable.get('7')],
     ['E_VALUE_TOO_LARGE', () => products.set('7', 'x'.repeat(70_000))],
+    ['E_TAGS', () => products.set('7', 1, { tags: crowd }), 'tags'],
+    ['E_DUMP_FILE', () => products.restore('none.dump')],
     ['E_RUNTIME', () => require('../elsewhere.js').limiter('chat', { limit: 30, window: '5m' })],
   ]
   for (const [code, call, option] of thrown) {

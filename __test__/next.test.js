@@ -211,6 +211,6 @@ test('importing it loads no native code and nothing of Next', () => {
 
 test('docs/next.md quotes the example that is built and run', () => {
   const quoted = quotations('next.md', 'examples/next')
-  assert.equal(quoted.length, 7)
+  assert.equal(quoted.length, 8)
   for (const { name, quoted: block, code } of quoted) assert.equal(block, code, name)
 })

@@ -204,7 +204,7 @@ test('a timeout is the handle’s own: another one is no mismatch, and both hand
   const [one, two] = [10, 20].map((queueTimeout) => sp.bulkhead('slots', { limit: 1, queueTimeout }))
   assert.notEqual(one.tryAcquire(), null)
   assert.equal(two.tryAcquire(), null)
-  const [near, far] = ['1s', '2s'].map((loadTimeout) => sp.cache('found', { loadTimeout }))
+  const [near, far] = ['1s', '2s'].map((softTimeout) => sp.cache('found', { softTimeout }))
   near.set('a', 1)
   assert.equal(far.get('a'), 1)
   await sp.close()
@@ -367,7 +367,18 @@ test('a snapshot shows what was configured', (t) => {
     probeTimeout: 900,
   })
   sp.bulkhead('h', { limit: 5, queue: 6, perKey: true, lease: '2s' })
-  sp.cache('c', { ttl: '1m', jitter: 0.3, maxBytes: '1mb', maxValueBytes: '64kb' })
+  sp.cache('c', {
+    ttl: '1m',
+    jitter: 0.3,
+    stale: '2m',
+    grace: '3m',
+    negativeTtl: '4s',
+    maxBytes: '1mb',
+    maxValueBytes: '64kb',
+    loadTimeout: '5s',
+    version: 7,
+    codec: 'v8',
+  })
   const { limiters, breakers, bulkheads, caches } = sp.snapshot()
   assert.deepEqual(limiters.l.limits, [
     {
@@ -404,7 +415,18 @@ test('a snapshot shows what was configured', (t) => {
     maxKeys: null,
   })
   assert.deepEqual(bulkheads.h.config, { limit: 5, queue: 6, perKey: true, leaseMs: 2000 })
-  assert.deepEqual(caches.c.config, { ttlMs: 60_000, jitter: 0.3, maxBytes: 1_048_576, maxValueBytes: 65_536 })
+  assert.deepEqual(caches.c.config, {
+    ttlMs: 60_000,
+    jitter: 0.3,
+    staleMs: 120_000,
+    graceMs: 180_000,
+    negativeTtlMs: 4000,
+    loadTimeoutMs: 5000,
+    maxBytes: 1_048_576,
+    maxValueBytes: 65_536,
+    codec: 'v8',
+    version: '7',
+  })
 })
 
 test('the defaults are those index.d.ts names', (t) => {
@@ -425,7 +447,18 @@ test('the defaults are those index.d.ts names', (t) => {
   })
   assert.deepEqual(bulkheads.a.config, { limit: 5, queue: 0, perKey: false, leaseMs: null })
   const mb = 1024 * 1024
-  assert.deepEqual(caches.a.config, { ttlMs: 300_000, jitter: 0.1, maxBytes: 64 * mb, maxValueBytes: mb })
+  assert.deepEqual(caches.a.config, {
+    ttlMs: 300_000,
+    jitter: 0.1,
+    staleMs: 0,
+    graceMs: 0,
+    negativeTtlMs: 0,
+    loadTimeoutMs: 30_000,
+    maxBytes: 64 * mb,
+    maxValueBytes: mb,
+    codec: 'json',
+    version: null,
+  })
   assert.equal(caches.small.config.maxValueBytes, 8192)
 })
 
@@ -611,7 +644,15 @@ const RULES = [
   ['cache', 'maxValueBytes', { maxBytes: '1mb' }, 'E_SIZE', ranged('1', '131,072'), [], [0, '129kb', -5]],
   ['cache', 'loadTimeout', {}, 'E_DURATION', DURATION, ['soon', null]],
   ['cache', 'loadTimeout', {}, 'E_DURATION', '1 ms to 86,400,000 ms', [], [0, '25h']],
-  ['cache', 'codec', {}, 'E_OPTION', "must be 'json'", ['bytes', 'v8', null, {}]],
+  ['cache', 'stale', {}, 'E_DURATION', '0 ms to 315,360,000,000 ms', [], [-1, '3651d']],
+  ['cache', 'grace', {}, 'E_DURATION', '0 ms to 315,360,000,000 ms', [], [-1, '3651d']],
+  ['cache', 'negativeTtl', {}, 'E_DURATION', '0 ms to 315,360,000,000 ms', [], [-1, '3651d']],
+  ['cache', 'negativeTtl', {}, 'E_DURATION', DURATION, ['soon', null]],
+  ['cache', 'softTimeout', {}, 'E_DURATION', '1 ms to 86,400,000 ms', [], [0, '25h']],
+  ['cache', 'version', {}, 'E_OPTION', 'a string of 1 to 128 characters, or a number', ['', null, NaN, {}]],
+  ['cache', 'codec', {}, 'E_OPTION', "must be 'json', 'bytes', 'v8' or an object", ['JSON', null, {}]],
+  ['cache', 'bulkhead', {}, 'E_OPTION', 'must be a bulkhead', ['slots', null, 7, {}]],
+  ['cache', 'waitUntil', {}, 'E_OPTION', 'must be a function', ['ctx', null, {}]],
   ['spillway', 'env', {}, 'E_OPTION', 'an object of environment variables, or false', [true, 'prod', 7, null, []]],
   ['spillway', 'onMismatch', {}, 'E_OPTION', "must be 'throw' or 'replace'", ['ignore', null, true]],
   ['spillway', 'isolated', {}, 'E_OPTION', 'must be true or false', ['true', 1, null]],
@@ -667,6 +708,8 @@ test('both ends of every range are inside of it', (t) => {
     ['bulkhead', { limit: 1, queue: 0, queueTimeout: 1 }, { limit: 1e6, queue: 1e6, queueTimeout: '24h' }],
     ['cache', { ttl: 1, jitter: 0, maxBytes: 65_536, maxValueBytes: 1, loadTimeout: 1 }, { ttl: '3650d', jitter: 1 }],
     ['cache', { maxBytes: '0.5mb', maxValueBytes: '64kb', codec: 'json', loadTimeout: '1d' }, { maxBytes: '65536b' }],
+    ['cache', { stale: 0, grace: 0, negativeTtl: 0, softTimeout: 1, version: 'x'.repeat(128) }],
+    ['cache', { stale: '3650d', grace: '3650d', negativeTtl: '3650d', softTimeout: '1d', version: -1.5 }],
   ]) {
     for (const options of all) sp[kind](fresh(kind), options)
   }
@@ -687,7 +730,8 @@ test('an option there is not is told with those there are', (t) => {
     breaker:
       'there are window, failureRate, minCalls, consecutive, slow, open, probes, probeTimeout, perKey, maxKeys, classify, onTransition and env',
     bulkhead: 'there are limit, queue, queueTimeout, perKey, lease and env',
-    cache: 'there are ttl, jitter, maxBytes, maxValueBytes, loadTimeout and codec',
+    cache:
+      'there are ttl, jitter, stale, grace, negativeTtl, maxBytes, maxValueBytes, loadTimeout, softTimeout, version, codec, bulkhead, waitUntil and env',
     spillway: 'there are prefix, env, onMismatch, isolated, clock and redis',
   }
   for (const [kind, there] of Object.entries(all)) {

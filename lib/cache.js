@@ -1,183 +1,66 @@
-// The cache as JavaScript sees it: decoded copies over native bytes, and one load per key. Owns the course of a load.
-// Never stores what a loader found once somebody has changed the key.
+// The cache as JavaScript sees it: what is found, kept and forgotten. Owns what its calls take.
+// Never holds what is cached: that is native, and copies of it are bounded.
 'use strict'
 
+const { Answers } = require('./answers.js')
 const { assertFunction } = require('./call.js')
+const { settingOf, versionOf } = require('./cache-shape.js')
+const { Events } = require('./events.js')
+const { isKey } = require('./keys.js')
+const { Loads } = require('./loads.js')
+const { getMany, setMany } = require('./many.js')
+const { memoized } = require('./memoize.js')
 const { Copies } = require('./copies.js')
-const deadlines = require('./deadlines.js')
-const json = require('./json.js')
-const { keyTrouble } = require('./keys.js')
-const mailbox = require('./mailbox.js')
-const { misuse } = require('./misuse.js')
-const { details, slots, TROUBLE, troubleOf } = require('./native.js')
+const { misuse, shown } = require('./misuse.js')
+const { slots } = require('./native.js')
 const { Options, DAY } = require('./options.js')
-const { Refusal } = require('./refusals.js')
+const { LONGEST_TAG, MOST_TAGS, assertTags, tagsOf } = require('./tags.js')
+const { Values, NOTHING, UP_TO } = require('./values.js')
+const { warmed } = require('./warm.js')
 
 /** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
-
-const OPTIONS = ['ttl', 'jitter', 'maxBytes', 'maxValueBytes', 'loadTimeout', 'codec']
-const MIB = 1024 ** 2
-const MAX_TTL = { max: 3650 * DAY }
-
-/** @param {unknown} given */
-function cacheShape(given) {
-  const options = new Options('a cache', given, OPTIONS)
-  options.word('codec', ['json'], 'json')
-  const maxBytes = options.size('maxBytes', { min: 64 * 1024, max: 1024 ** 4, fallback: 64 * MIB })
-  return {
-    ttlMs: options.duration('ttl', { ...MAX_TTL, fallback: 300_000 }),
-    jitter: options.share('jitter', { fallback: 0.1 }),
-    maxBytes,
-    maxValueBytes: options.size('maxValueBytes', { min: 1, max: maxBytes / 8, fallback: Math.min(MIB, maxBytes / 8) }),
-    loadTimeoutMs: options.duration('loadTimeout', { fallback: 30_000 }),
-  }
-}
-
-/**
- * The ttl of one value, in milliseconds; undefined for the cache's own.
- * @param {unknown} given
- */
-function ttlOf(given) {
-  if (given === undefined) return undefined
-  const options = new Options('a cached value', given, ['ttl'])
-  return options.get('ttl') === undefined ? undefined : options.duration('ttl', MAX_TTL)
-}
-
-class LoadContext {
-  /** @type {number | undefined} */
-  #ttlMs
-  /** @type {AbortController | undefined} */
-  #controller
-  /** @type {unknown} */
-  #abortedFor
-
-  /** @param {number | undefined} ttlMs */
-  constructor(ttlMs) {
-    this.#ttlMs = ttlMs
-  }
-
-  get signal() {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      if (this.#abortedFor !== undefined) this.#controller.abort(this.#abortedFor)
-    }
-    return this.#controller.signal
-  }
-
-  /** @param {import('../index').Duration} duration */
-  ttl(duration) {
-    this.#ttlMs = ttlOf({ ttl: duration })
-  }
-
-  /** @param {LoadContext} context */
-  static ttlOf(context) {
-    return context.#ttlMs
-  }
-
-  /**
-   * @param {LoadContext} context
-   * @param {unknown} reason
-   */
-  static abort(context, reason) {
-    context.#abortedFor = reason
-    context.#controller?.abort(reason)
-  }
-}
-
-/**
- * A load of this environment, or its wait for another's. Who asks meanwhile shares its promise, unless the key was changed since.
- * @typedef {object} Flight
- * @property {Promise<any>} promise
- * @property {number} slot
- * @property {number} seen
- * @property {number} epochSlot
- * @property {number} epochSeen
- */
+/** @typedef {import('./cache-shape.js').CacheShape} CacheShape */
+/** @typedef {import('./loads.js').Loader} Loader */
 
 class Cache {
+  /** Set here and never again, so that V8 takes it for a constant: a hit is a tenth cheaper. */
+  #copies = new Copies()
   #native
   #id
   #place
-  #copies
-  #loadTimeoutMs
-  #maxValueBytes
-  /** @type {Map<string, Flight>} */
-  #flights = new Map()
+  #values
+  #loads
+  #answers
+  #events = new Events('cache', ['loaded', 'failed', 'graced'])
   /** @type {'cache'} */
   kind = 'cache'
 
   /**
    * @param {Place} place
    * @param {number} id
-   * @param {ReturnType<typeof cacheShape>} shape
+   * @param {CacheShape} shape
    */
   constructor(place, id, shape) {
     this.#native = place.native
     this.#id = id
     this.#place = place
-    this.#loadTimeoutMs = shape.loadTimeoutMs
-    this.#maxValueBytes = shape.maxValueBytes
-    this.#copies = new Copies(shape.maxBytes, (key, hits) => this.#native.cacheTouch(id, key, hits))
+    const values = new Values(place, id, shape, this.#copies)
+    const loads = new Loads(values, this.#events, this)
+    this.#values = values
+    this.#loads = loads
+    this.#answers = new Answers(values, loads, this.#events, this)
     this.name = place.name
   }
 
-  /** @param {string} key */
-  get(key) {
-    const copy = this.#copies.current(key, this.#place.recent())
-    if (copy !== undefined) return copy.value
-    const text = this.#native.cacheGet(this.#id, key)
-    if (typeof text === 'string') return this.#decoded(key, text)
-    if (text === undefined) throw this.#trouble(key)
-    this.#copies.drop(key)
-    return undefined
-  }
-
   /**
-   * @param {string} key
-   * @param {unknown} value
-   * @param {{ ttl?: import('../index').Duration }} [options]
+   * What belongs to this thread; the last ones given count.
+   * @param {Cache} cache
+   * @param {import('./cache-shape.js').CacheFunctions} functions
    */
-  set(key, value, options) {
-    const ttlMs = ttlOf(options)
-    const text = json.encode(this.name, value)
-    if (this.#native.cacheSet(this.#id, key, text, ttlMs) === undefined) throw this.#trouble(key, text)
-  }
-
-  /** @param {string} key */
-  delete(key) {
-    const was = this.#native.cacheDelete(this.#id, key)
-    if (was === undefined) throw this.#trouble(key)
-    return was
-  }
-
-  clear() {
-    if (this.#native.cacheClear(this.#id) === undefined) throw troubleOf(this.kind, this.name)
-  }
-
-  /**
-   * @param {string} key
-   * @param {(call: import('../index').LoadContext) => any} load
-   * @param {{ ttl?: import('../index').Duration }} [options]
-   * @returns {Promise<any>}
-   */
-  async getOrSet(key, load, options) {
-    assertFunction(`getOrSet() of the cache "${this.name}"`, load)
-    const found = this.get(key)
-    if (found !== undefined) return found
-    const ttlMs = ttlOf(options)
-    const flight = this.#flights.get(key)
-    if (flight !== undefined && slots[flight.slot] === flight.seen && slots[flight.epochSlot] === flight.epochSeen) {
-      return flight.promise
-    }
-    return this.#board(key, load, ttlMs)
-  }
-
-  stats() {
-    this.#copies.tellAll()
-    return this.#place.cold((native) => {
-      const { config: _, ...stats } = JSON.parse(native.cacheReport(this.#id))
-      return stats
-    })
+  static setFunctions(cache, { codec, bulkhead, waitUntil }) {
+    cache.#values.codec = codec
+    cache.#loads.bulkhead = bulkhead
+    cache.#answers.waitUntil = waitUntil
   }
 
   /**
@@ -196,165 +79,282 @@ class Cache {
     cache.#copies.clear()
   }
 
+  /**
+   * @param {string} key
+   * @param {{ tags?: readonly string[] }} [options]
+   */
+  get(key, options) {
+    const copies = this.#copies
+    const copy = copies.byKey.get(key)
+    // What isCurrent() asks, written out here and in getOrSet(): as a call it would cost a tenth more.
+    if (
+      copy !== undefined &&
+      copies.turn.time < copy.freshUntil &&
+      slots[copy.slot] === copy.seen &&
+      slots[copies.epochSlot] === copy.epochSeen &&
+      options === undefined &&
+      --copies.left > 0
+    ) {
+      copy.used = true
+      return copy.value
+    }
+    return this.#got(key, copy, options)
+  }
+
+  /**
+   * What get() answers when a glance is not enough.
+   * @param {string} key
+   * @param {import('./copies.js').Copied | undefined} copy
+   * @param {{ tags?: readonly string[] } | undefined} options
+   */
+  #got(key, copy, options) {
+    if (options !== undefined) return this.#tagged(key, options, UP_TO.FRESH)?.value
+    if (copy !== undefined && this.#copies.isCurrent(copy)) return copy.value
+    const found = this.#values.read(key, UP_TO.FRESH)
+    return found === NOTHING ? undefined : found
+  }
+
+  /**
+   * @param {string} key
+   * @param {{ tags?: readonly string[] }} [options]
+   */
+  entry(key, options) {
+    return this.#tagged(key, options, UP_TO.ANY)
+  }
+
+  /**
+   * @param {string} key
+   * @param {unknown} value
+   * @param {import('../index').SetOptions} [options]
+   */
+  set(key, value, options) {
+    const values = this.#values
+    const { ttlMs, tags, since } = settingOf(options)
+    const encoded = values.encoded(value)
+    const set = this.#native.cacheSet(this.#id, key, encoded, values.ttlMsOf(encoded, ttlMs), tags, since)
+    if (set === undefined) throw values.trouble(key, encoded)
+  }
+
+  moment() {
+    return this.#answered(this.#native.cacheMoment(this.#id))
+  }
+
+  /** @param {string} key */
+  delete(key) {
+    return this.#answered(this.#native.cacheDelete(this.#id, key), key)
+  }
+
+  /** @param {string} key */
+  expire(key) {
+    return this.#answered(this.#native.cacheExpire(this.#id, key), key)
+  }
+
+  /** @param {string} prefix */
+  deletePrefix(prefix) {
+    if (!isKey(prefix)) {
+      const rule = `\`prefix\` of deletePrefix() of the cache "${this.name}" must be a non-empty string`
+      throw misuse('E_KEY', `${rule}; got ${shown(prefix)}. To forget everything there is clear()`, {
+        option: 'prefix',
+      })
+    }
+    return this.#answered(this.#native.cacheDeletePrefix(this.#id, prefix))
+  }
+
+  /** @param {string[]} tags */
+  invalidateTag(...tags) {
+    assertTags(this.#tagRule('invalidateTag'), tags)
+    this.#overTags(tags, false)
+  }
+
+  /** @param {(string | { grace?: import('../index').Duration })[]} given */
+  expireTag(...given) {
+    const what = `expireTag() of the cache "${this.name}"`
+    const last = given.at(-1)
+    const limited = typeof last === 'object' && last !== null
+    const options = limited ? new Options(what, last, ['grace']) : undefined
+    const tags = limited ? given.slice(0, -1) : given
+    assertTags(this.#tagRule('expireTag'), tags)
+    const graced = options?.get('grace') === undefined ? true : options.duration('grace', { min: 0, max: 3650 * DAY })
+    this.#overTags(/** @type {string[]} */ (tags), graced)
+  }
+
+  clear() {
+    this.#answered(this.#native.cacheClear(this.#id))
+  }
+
+  get version() {
+    return this.#place.cold((native) => native.cacheVersionOf(this.#id)) ?? undefined
+  }
+
+  /** @param {string | number} version */
+  setVersion(version) {
+    const text = versionOf(version, (rule) => {
+      const what = `\`version\` of setVersion() of the cache "${this.name}"`
+      return misuse('E_OPTION', `${what} ${rule}; got ${shown(version)}`, { option: 'version' })
+    })
+    if (text === undefined) {
+      const rule = 'must be a string of 1 to 128 characters, or a number; got undefined'
+      throw misuse('E_OPTION', `\`version\` of setVersion() of the cache "${this.name}" ${rule}`, { option: 'version' })
+    }
+    return this.#answered(this.#native.cacheVersion(this.#id, text))
+  }
+
+  /**
+   * @param {string} key
+   * @param {Loader} load
+   * @param {import('../index').LoadOptions} [options]
+   * @returns {Promise<any>}
+   */
+  getOrSet(key, load, options) {
+    // Not an async function: what fails on the way to a promise is a rejection all the same.
+    try {
+      if (typeof load !== 'function') assertFunction(`getOrSet() of the cache "${this.name}"`, load)
+      if (options === undefined || options.reload !== true) {
+        const copies = this.#copies
+        const copy = copies.byKey.get(key)
+        if (copy !== undefined) {
+          if (
+            copies.turn.time < copy.freshUntil &&
+            slots[copy.slot] === copy.seen &&
+            slots[copies.epochSlot] === copy.epochSeen &&
+            --copies.left > 0
+          ) {
+            copy.used = true
+            return (copy.promise ??= Promise.resolve(copy.value))
+          }
+          if (copies.isCurrent(copy)) return (copy.promise ??= Promise.resolve(copy.value))
+        }
+      }
+      return this.#answers.value(key, load, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * @param {string} key
+   * @param {Loader} load
+   * @param {import('../index').LoadOptions} [options]
+   * @returns {Promise<any>}
+   */
+  async getOrSetEntry(key, load, options) {
+    assertFunction(`getOrSetEntry() of the cache "${this.name}"`, load)
+    return this.#answers.entry(key, load, options)
+  }
+
+  /** @param {readonly string[]} keys */
+  getMany(keys) {
+    return getMany(this.#values, keys)
+  }
+
+  /** @param {Iterable<readonly [string, unknown, import('../index').CacheSetOptions?]>} entries */
+  setMany(entries) {
+    setMany(this.#values, entries)
+  }
+
+  /**
+   * @param {any} source
+   * @param {import('../index').WarmOptions} [options]
+   */
+  warm(source, options) {
+    return warmed(this, this.#values, this.#loads, source, options)
+  }
+
+  /**
+   * @template {(...args: any[]) => any} F
+   * @param {F} fn
+   * @param {import('../index').MemoizeOptions<any>} [options]
+   */
+  memoize(fn, options) {
+    return memoized(this, fn, options)
+  }
+
+  /** @param {string} path */
+  dump(path) {
+    return this.#file('written to', path, (native, ...time) => native.cacheDump(this.#id, path, ...time))
+  }
+
+  /** @param {string} path */
+  restore(path) {
+    return this.#file('restored from', path, (native, ...time) => native.cacheRestore(this.#id, path, ...time))
+  }
+
+  stats() {
+    this.#copies.tellAll()
+    return this.#place.cold((native) => {
+      const { config: _, provenance: __, ...stats } = JSON.parse(native.cacheReport(this.#id))
+      return stats
+    })
+  }
+
+  /**
+   * @param {'loaded' | 'failed' | 'graced'} event
+   * @param {(message: any) => void} listener
+   */
+  on(event, listener) {
+    return this.#events.on(event, listener)
+  }
+
   dispose() {
     this.#place.dispose(this.#id)
   }
 
   /**
-   * The value of a text that native code just answered, kept as a copy under the numbers it left.
    * @param {string} key
-   * @param {string} text
+   * @param {{ tags?: readonly string[] } | undefined} options
+   * @param {number} upTo
    */
-  #decoded(key, text) {
-    const numbers = numbersLeft()
-    const freshUntil = this.#place.now() + details[4]
-    const value = json.decode(text)
-    this.#copies.keep(key, { value, ...numbers, freshUntil, hits: 0, used: false, size: key.length + text.length })
-    return value
+  #tagged(key, options, upTo) {
+    const given = options === undefined ? undefined : new Options('a look into a cache', options, ['tags']).get('tags')
+    return this.#values.look(key, upTo, tagsOf('a look into a cache', given))
+  }
+
+  /** @param {string} call */
+  #tagRule(call) {
+    return `each tag of ${call}() of the cache "${this.name}" must be a string of 1 to ${LONGEST_TAG} characters`
   }
 
   /**
-   * @param {string} key
-   * @param {(call: import('../index').LoadContext) => any} load
-   * @param {number | undefined} ttlMs
+   * @param {readonly string[]} tags
+   * @param {boolean | number} soft
    */
-  #board(key, load, ttlMs) {
-    const boarded = this.#native.cacheBoard(this.#id, key)
-    if (typeof boarded === 'string') return this.#decoded(key, boarded)
-    if (typeof boarded !== 'number') throw this.#trouble(key)
-    const numbers = numbersLeft()
-    const promise = boarded >= 0 ? this.#lead(key, boarded, load, ttlMs) : this.#follow(key, -1 - boarded, load, ttlMs)
-    const flight = { promise, ...numbers }
-    this.#flights.set(key, flight)
-    const over = () => {
-      if (this.#flights.get(key) === flight) this.#flights.delete(key)
+  #overTags(tags, soft) {
+    // Native code reads as many as an entry may have.
+    for (let index = 0; index < tags.length; index += MOST_TAGS) {
+      this.#answered(this.#native.cacheTags(this.#id, tags.slice(index, index + MOST_TAGS), soft))
     }
-    promise.then(over, over)
-    return promise
   }
 
   /**
-   * Load, and land what comes of it.
-   * @param {string} key
-   * @param {number} receipt
-   * @param {(call: import('../index').LoadContext) => any} load
-   * @param {number | undefined} ttlMs
-   * @returns {Promise<any>}
+   * @param {string} what
+   * @param {unknown} path
+   * @param {(native: import('./native.js').Native, ...time: number[]) => Promise<unknown>} call
    */
-  #lead(key, receipt, load, ttlMs) {
-    const context = new LoadContext(ttlMs)
-    return new Promise((resolve, reject) => {
-      // From the deadline on the receipt is given up, and its number may come to stand for somebody else's.
-      let tooLate = false
-      const deadline = deadlines.schedule(this.#loadTimeoutMs, () => {
-        tooLate = true
-        const refusal = this.#tooLate()
-        this.#fail(receipt)
-        reject(refusal)
-        LoadContext.abort(context, refusal)
-      })
-      /** @param {unknown} error */
-      const failed = (error) => {
-        if (tooLate) return
-        deadlines.cancel(deadline)
-        this.#fail(receipt)
-        reject(error)
-      }
-      /** @param {unknown} value */
-      const loaded = (value) => {
-        if (tooLate) return
-        deadlines.cancel(deadline)
-        if (value === undefined) {
-          // Nothing to keep: whoever waits in another thread finds out for himself.
-          if (this.#native.giveBack(receipt)) mailbox.collect()
-          return resolve(undefined)
-        }
-        try {
-          const text = json.encode(this.name, value)
-          this.#land(key, receipt, text, LoadContext.ttlOf(context))
-          resolve(json.decode(text))
-        } catch (error) {
-          failed(error)
-        }
-      }
-      // The loader starts now, in this turn, as the caller of an async function expects.
-      new Promise((begin) => begin(load(context))).then(loaded, failed)
-    })
-  }
-
-  /**
-   * Wait for another environment's load; if that fails, lead.
-   * @param {string} key
-   * @param {number} receipt
-   * @param {(call: import('../index').LoadContext) => any} load
-   * @param {number | undefined} ttlMs
-   * @returns {Promise<any>}
-   */
-  #follow(key, receipt, load, ttlMs) {
-    return new Promise((resolve, reject) => {
-      // The leader has a deadline of its own, which a blocked event loop cannot keep.
-      const deadline = deadlines.schedule(this.#loadTimeoutMs, () => {
-        if (!this.#native.leave(receipt)) return
-        mailbox.expectNoMore(receipt)
-        reject(this.#tooLate())
-      })
-      mailbox.expect(receipt, {
-        onLanded: (text) => {
-          deadlines.cancel(deadline)
-          resolve(json.decode(text))
-        },
-        onYours: () => {
-          deadlines.cancel(deadline)
-          this.#native.cacheLeads(this.#id)
-          resolve(this.#lead(key, receipt, load, ttlMs))
-        },
-      })
-    })
-  }
-
-  /**
-   * @param {string} key
-   * @param {number} receipt
-   * @param {string} text
-   * @param {number | undefined} ttlMs
-   */
-  #land(key, receipt, text, ttlMs) {
-    const mailWaits = this.#native.cacheLand(this.#id, receipt, key, text, ttlMs)
-    if (mailWaits === undefined && details[7] === TROUBLE.VALUE_TOO_LARGE) throw this.#trouble(key, text)
-    // Disposed of meanwhile: there is nowhere to store it, but the caller gets his value.
-    if (mailWaits === undefined ? this.#native.giveBack(receipt) : mailWaits) mailbox.collect()
-  }
-
-  /** @param {number} receipt */
-  #fail(receipt) {
-    const mailWaits = this.#native.cacheFail(this.#id, receipt) ?? this.#native.giveBack(receipt)
-    if (mailWaits) mailbox.collect()
-  }
-
-  #tooLate() {
-    const message = `a load for the cache "${this.name}" took longer than ${this.#loadTimeoutMs} ms`
-    return new Refusal({ code: 'E_TIMEOUT', primitive: this.name, message })
-  }
-
-  /**
-   * @param {unknown} key
-   * @param {string} [text]
-   */
-  #trouble(key, text = '') {
-    if (details[7] === TROUBLE.KEY) return keyTrouble(this, key)
-    if (details[7] === TROUBLE.VALUE_TOO_LARGE) {
-      const rule = `\`maxValueBytes\` of the cache "${this.name}" is ${this.#maxValueBytes}`
-      const message = `${rule}; the encoded value has about ${text.length} bytes: raise it, or cache less`
-      return misuse('E_VALUE_TOO_LARGE', message, { Base: RangeError })
+  async #file(what, path, call) {
+    if (typeof path !== 'string' || path === '') {
+      const rule = `\`path\` of a file for the cache "${this.name}" must be a non-empty string`
+      throw misuse('E_OPTION', `${rule}; got ${shown(path)}`, { option: 'path' })
     }
-    return troubleOf(this.kind, this.name)
+    const time = this.#place.isManual ? [this.#place.now(), this.#place.wall()] : []
+    try {
+      return /** @type {number} */ (await this.#place.cold((native) => call(native, ...time)))
+    } catch (/** @type {any} */ error) {
+      if (error?.code !== 'E_DUMP_FILE') throw error
+      const message = `the cache "${this.name}" cannot be ${what} ${shown(path)}: ${error.message}`
+      throw misuse('E_DUMP_FILE', message, { Base: Error, cause: error })
+    }
+  }
+
+  /**
+   * @template T
+   * @param {T | undefined} answer of a native call
+   * @param {string} [key]
+   * @returns {T}
+   */
+  #answered(answer, key) {
+    if (answer === undefined) throw this.#values.trouble(key)
+    return answer
   }
 }
 
-/** The numbers of a key's slot and its cache's epoch, from before the bytes were read: see copies.js. */
-function numbersLeft() {
-  // Whole numbers, so that each comparison is one of integers.
-  return { slot: details[0] | 0, seen: details[1] | 0, epochSlot: details[2] | 0, epochSeen: details[3] | 0 }
-}
-
-module.exports = { Cache, cacheShape }
+module.exports = { Cache }

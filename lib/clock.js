@@ -86,11 +86,19 @@ function onClock(native, clock) {
     leave: (receipt) => at.leaveAt(receipt, now()),
     passIn: (...pass) => at.passInAt(...pass, now()),
     passOut: (...pass) => at.passOutAt(...pass, now()),
-    cacheGet: (id, key) => at.cacheGetAt(id, key, now()),
-    cacheSet: (id, key, text, ttlMs) => at.cacheSetAt(id, key, text, ttlMs, now()),
+    cacheGet: (...call) => at.cacheGetAt(...call, now()),
+    cacheTagged: (...call) => at.cacheTaggedAt(...call, now()),
+    cacheGetMany: (...call) => at.cacheGetManyAt(...call, now()),
+    cacheSet: (...call) => at.cacheSetAt(...call, now()),
+    cacheSetMany: (...call) => at.cacheSetManyAt(...call, now()),
     cacheDelete: (id, key) => at.cacheDeleteAt(id, key, now()),
-    cacheBoard: (id, key) => at.cacheBoardAt(id, key, now()),
-    cacheLand: (id, receipt, key, text, ttlMs) => at.cacheLandAt(id, receipt, key, text, ttlMs, now()),
+    cacheExpire: (id, key) => at.cacheExpireAt(id, key, now()),
+    cacheDeletePrefix: (id, prefix) => at.cacheDeletePrefixAt(id, prefix, now()),
+    cacheTags: (...call) => at.cacheTagsAt(...call, now()),
+    cacheBoard: (...call) => at.cacheBoardAt(...call, now()),
+    cacheLand: (...call) => at.cacheLandAt(...call, now()),
+    cacheFail: (id, receipt) => at.cacheFailAt(id, receipt, now()),
+    cacheUsurp: (id, receipt) => at.cacheUsurpAt(id, receipt, now()),
   }
 }
 

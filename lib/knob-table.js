@@ -5,13 +5,13 @@
 const durations = require('./durations.js')
 const { DAY } = require('./options.js')
 
-/** @typedef {'limiter' | 'breaker' | 'bulkhead'} Kind */
+/** @typedef {'limiter' | 'breaker' | 'bulkhead' | 'cache'} Kind */
 /**
  * @typedef {object} Knob
  * @property {number} min
  * @property {number} max
  * @property {string} rule what its variable must be, as a message says it
- * @property {(text: string) => number} read NaN for what is no such value
+ * @property {(text: string) => number | string} read NaN for what is no such value
  */
 /**
  * @typedef {object} Table
@@ -19,11 +19,12 @@ const { DAY } = require('./options.js')
  * @property {readonly string[]} told the options whose origin is told
  * @property {boolean} optional whether it is opened without options too
  * @property {(option: string, options: object) => string | undefined} hindrance why these options leave nothing to override
- * @property {(option: string, given: unknown, value: number) => unknown} placed the option with the value in it
+ * @property {(option: string, given: unknown, value: number | string) => unknown} placed the option with the value in it
  */
 
 const MILLION = 1_000_000
 const BILLION = 1_000_000_000
+const LONG = 3650 * DAY
 
 const DIGITS = /^\d+$/
 const DECIMAL = /^\d+(?:\.\d+)?$/
@@ -31,7 +32,7 @@ const DECIMAL = /^\d+(?:\.\d+)?$/
 /** The ranges are those of the options themselves. @type {Record<Kind, Table>} */
 const TABLES = {
   limiter: {
-    knobs: { limit: whole(1, BILLION), window: duration(1, 3650 * DAY), burst: whole(1, BILLION) },
+    knobs: { limit: whole(1, BILLION), window: duration(1, LONG), burst: whole(1, BILLION) },
     told: ['limit', 'window', 'burst', 'algorithm', 'maxKeys', 'shadow'],
     optional: false,
     hindrance(option, options) {
@@ -84,6 +85,35 @@ const TABLES = {
     hindrance: () => undefined,
     placed: (_option, _given, value) => value,
   },
+  cache: {
+    knobs: {
+      ttl: duration(1, LONG),
+      stale: duration(0, LONG),
+      grace: duration(0, LONG),
+      negativeTtl: duration(0, LONG),
+      maxBytes: size(64 * 1024, 1024 ** 4),
+      maxValueBytes: size(1, 1024 ** 4 / 8),
+      loadTimeout: duration(1, DAY),
+      softTimeout: duration(1, DAY),
+      version: text(128),
+    },
+    told: [
+      'ttl',
+      'jitter',
+      'stale',
+      'grace',
+      'negativeTtl',
+      'maxBytes',
+      'maxValueBytes',
+      'loadTimeout',
+      'softTimeout',
+      'version',
+      'codec',
+    ],
+    optional: true,
+    hindrance: () => undefined,
+    placed: (_option, _given, value) => value,
+  },
 }
 
 /**
@@ -112,6 +142,25 @@ function duration(min, max) {
     'milliseconds in digits, or a number with ms, s, m, h or d, like 10m; ' +
     `from ${grouped(min)} to ${grouped(max)} ms`
   return { min, max, rule, read: (text) => (DIGITS.test(text) ? Number(text) : durations.milliseconds(text)) }
+}
+
+/**
+ * @param {number} min bytes
+ * @param {number} max
+ * @returns {Knob}
+ */
+function size(min, max) {
+  const rule = `bytes in digits, or a number with b, kb, mb or gb, like 64mb; from ${grouped(min)} to ${grouped(max)} bytes`
+  return { min, max, rule, read: (text) => (DIGITS.test(text) ? Number(text) : durations.bytes(text)) }
+}
+
+/**
+ * @param {number} longest
+ * @returns {Knob}
+ */
+function text(longest) {
+  const rule = `up to ${longest} characters`
+  return { min: -Infinity, max: Infinity, rule, read: (text) => (text.length <= longest ? text : NaN) }
 }
 
 /**

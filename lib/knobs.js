@@ -80,13 +80,15 @@ function provenanceOf(options, kind = 'limiter') {
  * @param {any} error
  * @param {Provenance} provenance
  * @param {readonly string[]} [together] codes of errors that are about all values, where they name none
+ * @param {Record<string, string>} [bounds] option → the one that its range goes by
  * @returns {unknown} the same error, or an `E_ENV` with it as its cause
  */
-function blamed(error, provenance, together = ['E_RATE_TOO_FINE']) {
+function blamed(error, provenance, together = ['E_RATE_TOO_FINE'], bounds = {}) {
   const code = error?.code
   // A path such as open.max is about the option it begins with.
   const about = error?.option === undefined ? undefined : String(error.option).split('.')[0]
-  const concerned = about === undefined && together.includes(code) ? Object.keys(provenance) : [about ?? '']
+  const concerned =
+    about === undefined && together.includes(code) ? Object.keys(provenance) : [about ?? '', bounds[about ?? ''] ?? '']
   const culprits = concerned.filter(
     (option) => Object.hasOwn(provenance, option) && provenance[option].startsWith('env '),
   )
@@ -173,11 +175,11 @@ function isSet(env, variable) {
  * @param {string} variable
  * @param {string} owner
  * @param {unknown} given
- * @returns {number}
+ * @returns {number | string}
  */
 function valueOf({ min, max, rule, read }, option, variable, owner, given) {
   const value = typeof given === 'string' ? read(given.trim()) : NaN
-  if (Number.isNaN(value) || value < min || value > max) {
+  if (typeof value === 'number' && !(value >= min && value <= max)) {
     const Base = Number.isNaN(value) ? TypeError : RangeError
     const message = `${variable}, which overrides ${owner}, must be ${rule}; got ${shown(given)}`
     throw misuse('E_ENV', message, { Base, option })

@@ -6,7 +6,7 @@ const { native, details, waits, movers, deliver } = require('./native.js')
 /**
  * @typedef {object} Wait
  * @property {(receipt: number) => void} [onYours] what was waited for is held under the receipt from now on
- * @property {(text: string) => void} [onLanded] another environment's load has landed
+ * @property {(value: string | Uint8Array | false) => void} [onLanded] another environment's load has landed; false for a negative result
  * @property {() => void} [onExpired] what was held under the receipt is not any more
  */
 

@@ -42,17 +42,28 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number, key: string) => boolean | undefined} bulkheadExpire
  * @property {(receipt: number) => boolean} giveBack
  * @property {(receipt: number) => boolean} leave
- * @property {(id: number, key: unknown) => string | null | undefined} cacheGet
+ * @property {(id: number, key: unknown, upTo: number, stamp: number) => Found | null | undefined} cacheGet
+ * @property {(id: number, key: unknown, upTo: number, stamp: number, tags: string[]) => Found | null | undefined} cacheTagged
+ * @property {(id: number, keys: string[], numbers: Float64Array) => (string | Uint8Array | false | null)[] | undefined} cacheGetMany
  * @property {(id: number, key: unknown, hits: number) => boolean | undefined} cacheTouch
- * @property {(id: number, key: unknown, text: string, ttlMs: number | undefined) => boolean | undefined} cacheSet
+ * @property {(id: number, key: unknown, value: Encoded, ttlMs: number | undefined, tags: string[] | undefined, since: number | undefined) => boolean | undefined} cacheSet
+ * @property {(id: number, keys: string[], values: Encoded[], ttlsMs: (number | undefined)[], tags: (string[] | undefined)[]) => boolean | undefined} cacheSetMany
  * @property {(id: number, key: unknown) => boolean | undefined} cacheDelete
+ * @property {(id: number, key: unknown) => boolean | undefined} cacheExpire
+ * @property {(id: number, prefix: string) => number | undefined} cacheDeletePrefix
+ * @property {(id: number, tags: string[], soft: boolean | number) => boolean | undefined} cacheTags a number: for how many milliseconds of grace at most
  * @property {(id: number) => boolean | undefined} cacheClear
- * @property {(id: number, key: unknown) => number | string | null | undefined} cacheBoard
- * @property {(id: number, receipt: number, key: string, text: string, ttlMs: number | undefined) => boolean | undefined} cacheLand
+ * @property {(id: number, version: string) => boolean | undefined} cacheVersion
+ * @property {(id: number) => number | undefined} cacheMoment
+ * @property {(id: number, key: unknown, purpose: number) => number | Found | null | undefined} cacheBoard
+ * @property {(id: number, receipt: number, value: Encoded, ttlMs: number | undefined, tags: string[] | undefined) => boolean | undefined} cacheLand
  * @property {(id: number, receipt: number) => boolean | undefined} cacheFail
+ * @property {(id: number, receipt: number) => boolean | undefined} cacheUsurp
  * @property {(id: number) => boolean | undefined} cacheLeads
- * @property {() => number | string} mail
+ * @property {() => number | string | Uint8Array | false} mail
  */
+/** @typedef {string | Uint8Array | undefined} Encoded */
+/** @typedef {string | Uint8Array | boolean} Found */
 /** @typedef {Cold & Hot} Native */
 
 /**
@@ -71,7 +82,15 @@ const { misuse } = require('./misuse.js')
 const ENVIRONMENT = Symbol.for('spillway.environment')
 
 /** The numbers of `Trouble` in src/hot.rs. */
-const TROUBLE = /** @type {const} */ ({ KEY: 1, COST: 2, DISPOSED: 3, VALUE_TOO_LARGE: 4, INTERNAL: 5, PLAN: 6 })
+const TROUBLE = /** @type {const} */ ({
+  KEY: 1,
+  COST: 2,
+  DISPOSED: 3,
+  VALUE_TOO_LARGE: 4,
+  INTERNAL: 5,
+  PLAN: 6,
+  TAGS: 7,
+})
 
 /** What `mail()` answers with for what was held and has expired. */
 const EXPIRED = -2
@@ -115,7 +134,7 @@ function environment() {
   const home = /** @type {{ [ENVIRONMENT]?: Environment }} */ (binary ?? {})
   if (home[ENVIRONMENT] !== undefined) return home[ENVIRONMENT]
   const made = {
-    details: new Float64Array(8),
+    details: new Float64Array(10),
     slots: new Int32Array(new SharedArrayBuffer(16_384 * 4)),
     waits: new Map(),
     movers: new Map(),
@@ -143,7 +162,7 @@ function deliver(binary, { details, waits, movers }) {
     const receipt = typeof news === 'number' && news >= 0 ? news : details[0]
     const wait = waits.get(receipt)
     waits.delete(receipt)
-    if (typeof news === 'string') wait?.onLanded?.(news)
+    if (typeof news !== 'number') wait?.onLanded?.(news)
     else if (news === EXPIRED) wait?.onExpired?.()
     else wait?.onYours?.(receipt)
   }

@@ -5,7 +5,8 @@ const { Breaker } = require('./breaker.js')
 const { breakerFunctions, breakerShape } = require('./breaker-shape.js')
 const { Budget } = require('./budget.js')
 const { Bulkhead, bulkheadShape } = require('./bulkhead.js')
-const { Cache, cacheShape } = require('./cache.js')
+const { Cache } = require('./cache.js')
+const { cacheFunctions, cacheShape } = require('./cache-shape.js')
 const { Clock, onClock } = require('./clock.js')
 const { Limiter } = require('./limiter.js')
 const { limitsOf, limitsBlamed, TOGETHER } = require('./limits.js')
@@ -54,15 +55,17 @@ class Place {
    * @param {() => number} now milliseconds, for spans
    * @param {() => number} recent the same, as of this turn of the event loop
    * @param {() => number} wall milliseconds since 1970
+   * @param {boolean} isManual whether time is told by the user's clock
    * @param {(id: number) => void} dispose
    */
-  constructor(kind, name, native, now, recent, wall, dispose) {
+  constructor(kind, name, native, now, recent, wall, isManual, dispose) {
     this.kind = kind
     this.name = name
     this.native = native
     this.now = now
     this.recent = recent
     this.wall = wall
+    this.isManual = isManual
     this.#dispose = dispose
   }
 
@@ -171,7 +174,15 @@ class Spillway {
    * @param {import('../index').CacheOptions} [options]
    */
   cache(name, options) {
-    return /** @type {CacheHandle} */ (this.#openOne('cache', name, options))
+    const cache = /** @type {CacheHandle} */ (this.#openOne('cache', name, options))
+    Cache.setFunctions(cache, cacheFunctions(options))
+    return cache
+  }
+
+  /** @param {string} name */
+  clearCache(name) {
+    this.#assertOpen()
+    return this.#native.clearCache(this.#registry, this.#prefix, nameOf('cache', name))
   }
 
   /**
@@ -256,7 +267,9 @@ class Spillway {
       if (!ended && present.config === config) return present.handle
       if (ended) this.#letGo(present.id, false)
     }
-    const place = new Place(kind, name, this.#native, this.#now, this.#clock ? this.#now : recent, this.#wall, (id) => {
+    const isManual = this.#clock !== undefined
+    const now = isManual ? this.#now : recent
+    const place = new Place(kind, name, this.#native, this.#now, now, this.#wall, isManual, (id) => {
       if (this.#named.get(key)?.id === id) this.#named.delete(key)
       this.#letGo(id, true)
     })

@@ -7,7 +7,18 @@ const READINGS = 64
 // As it was at the start: a test that fakes timers must not keep this from ever firing.
 const { setTimeout } = globalThis
 
-let time = 0
+class Turn {
+  /** Milliseconds, as of this turn; Infinity as long as nobody has asked in it. */
+  time = Infinity
+
+  /** @param {() => number} read asks the clock */
+  constructor(read) {
+    this.read = read
+  }
+}
+
+/** Of the clock that never jumps. Whoever looks at its time by himself sees to it that the clock is read every 64 times. */
+const turn = new Turn(read)
 let readings = READINGS
 let armed = false
 
@@ -19,7 +30,7 @@ let armed = false
 function recent() {
   if (readings < READINGS) {
     readings++
-    return time
+    return turn.time
   }
   return read()
 }
@@ -30,12 +41,13 @@ function read() {
     setTimeout(forget, 1).unref()
   }
   readings = 0
-  return (time = performance.now())
+  return (turn.time = performance.now())
 }
 
 function forget() {
   armed = false
   readings = READINGS
+  turn.time = Infinity
 }
 
-module.exports = { recent }
+module.exports = { recent, turn, Turn, READINGS }

@@ -21,7 +21,7 @@ use std::ptr;
 use std::sync::{Arc, OnceLock};
 
 /// Numbers of the details array.
-pub(crate) const DETAILS: usize = 8;
+pub(crate) const DETAILS: usize = 10;
 
 /// The id of a handle, or of a registry: `turn:12 | index:20`. The turn tells it from the one that had the index before.
 pub(crate) type Id = u32;
@@ -157,7 +157,7 @@ impl Environment {
         // SAFETY: as promised by the caller. The arrays are referenced below for as long as they are registered, so their memory
         // stays where it is: neither kind can be detached by anybody but our own JavaScript, which does not.
         unsafe {
-            let of_length = |length| move |(data, count)| (count == length).then_some(data);
+            let of_length = |length| move |(data, count)| (count >= length).then_some(data);
             let details_at =
                 typed_array(env, details, sys::TypedarrayType::float64_array).and_then(of_length(DETAILS))?;
             let slots_at =

@@ -3,24 +3,21 @@
 //!
 //! A callback answers a boolean, a number, a string or null, and leaves the rest in the details array, which its
 //! JavaScript reads before it does anything else. Trouble is answered with `undefined` and a number in the last detail;
-//! JavaScript then finds out what to say, since it still has the arguments. What the limiter is asked is in
-//! `hot/limiter.rs`, the breaker in `hot/breaker.rs`, the bulkhead in `hot/bulkhead.rs`.
+//! JavaScript then finds out what to say, since it still has the arguments. What each primitive is asked is in the file of its
+//! name in `hot/`.
 
 pub(crate) mod breaker;
 mod budget;
 mod bulkhead;
+mod cache;
 mod limiter;
 mod passage;
 
-use crate::environment::{DETAILS, Environment, Handle};
+use crate::environment::{Environment, Handle};
 use crate::mailbox::Mail;
 use napi::sys;
-use spillway_engine::clock::{MILLI, Nanos, monotonic};
-use spillway_engine::error::{Code, Fault};
-use spillway_engine::primitive::cache::{CacheHandle, Encoded, Miss};
-use spillway_engine::store::bytes::Bytes;
-use spillway_engine::store::fingerprint::Fingerprint;
-use spillway_engine::store::generations::slot_of;
+use spillway_engine::clock::{MILLI, Moment, Nanos, monotonic};
+use spillway_engine::store::fingerprint::{Fingerprint, Key};
 use spillway_engine::store::ledger::News;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
@@ -37,9 +34,11 @@ enum Trouble {
     ValueTooLarge = 4,
     Internal = 5,
     Plan = 6,
+    Tags = 7,
 }
 
-const TROUBLE: usize = DETAILS - 1;
+/// Where the number of the trouble is left.
+const TROUBLE: usize = 7;
 
 /// Keys of fewer 16-bit units than this are read on the stack.
 const SHORT: usize = 128;
@@ -59,6 +58,11 @@ pub(crate) fn manual(now_ms: f64) -> Nanos {
 /// A manual clock's milliseconds since 1970 as the calendar's nanoseconds.
 pub(crate) fn manual_wall(now_ms: f64) -> Nanos {
     manual(now_ms) - MANUAL_ORIGIN
+}
+
+/// A manual clock's two times; it may have no calendar of its own.
+pub(crate) fn moment(now_ms: f64, wall_ms: Option<f64>) -> Moment {
+    Moment { mono: manual(now_ms), wall: manual_wall(wall_ms.unwrap_or(now_ms)) }
 }
 
 /// One running callback.
@@ -141,17 +145,49 @@ impl<const N: usize> Call<'_, N> {
         Ok(move || if MANUAL { told } else { monotonic() })
     }
 
-    /// The key's fingerprint and its length.
+    /// The key's fingerprint.
     ///
     /// Read as 16-bit units: what JavaScript has, so that lone surrogates stay apart, and cheaper than encoding them.
     #[inline]
-    fn key(&self, index: usize) -> Result<(Fingerprint, usize), Trouble> {
-        self.key_of(self.argument(index))
+    fn key(&self, index: usize) -> Result<Fingerprint, Trouble> {
+        let (value, mut buffer) = (self.argument(index), [MaybeUninit::uninit(); SHORT]);
+        match self.short_units(value, &mut buffer)? {
+            Some(units) => Ok(fingerprint(units)),
+            None => self.long_key(value),
+        }
     }
 
+    #[cold]
+    fn long_key(&self, value: sys::napi_value) -> Result<Fingerprint, Trouble> {
+        self.units(value).map(|units| fingerprint(&units)).ok_or(Trouble::Key)
+    }
+
+    /// What `body` does with a key and its text, which is read once.
     #[inline]
-    fn key_of(&self, value: sys::napi_value) -> Result<(Fingerprint, usize), Trouble> {
-        let mut buffer = [MaybeUninit::<u16>::uninit(); SHORT];
+    fn with_key<R>(
+        &self,
+        value: sys::napi_value,
+        body: impl FnOnce(Key<'_>) -> Result<R, Trouble>,
+    ) -> Result<R, Trouble> {
+        let mut buffer = [MaybeUninit::uninit(); SHORT];
+        let long;
+        let units = match self.short_units(value, &mut buffer)? {
+            Some(units) => units,
+            None => {
+                long = self.units(value).ok_or(Trouble::Key)?;
+                long.as_slice()
+            }
+        };
+        body(Key { fingerprint: fingerprint(units), units })
+    }
+
+    /// A key's units. None: it has more than the buffer takes, or as many.
+    #[inline]
+    fn short_units<'buffer>(
+        &self,
+        value: sys::napi_value,
+        buffer: &'buffer mut [MaybeUninit<u16>; SHORT],
+    ) -> Result<Option<&'buffer [u16]>, Trouble> {
         let mut length = 0;
         // SAFETY: the buffer has room for SHORT units, of which Node writes `length` and a zero.
         let units = unsafe {
@@ -163,13 +199,7 @@ impl<const N: usize> Call<'_, N> {
             std::slice::from_raw_parts(buffer.as_ptr().cast::<u16>(), length)
         };
         // A full buffer may hold a text that was cut.
-        if length + 1 < SHORT { Ok((fingerprint(units), length)) } else { self.long_key(value) }
-    }
-
-    #[cold]
-    fn long_key(&self, value: sys::napi_value) -> Result<(Fingerprint, usize), Trouble> {
-        let units = self.units(value).ok_or(Trouble::Key)?;
-        Ok((fingerprint(&units), units.len()))
+        Ok((length + 1 < SHORT).then_some(units))
     }
 
     /// A string as UTF-8, of any length.
@@ -215,12 +245,6 @@ impl<const N: usize> Call<'_, N> {
         }
     }
 
-    fn encoded(&self, value: sys::napi_value, ttl: usize) -> Result<Encoded, Trouble> {
-        let text = self.text(value).ok_or(Trouble::Internal)?;
-        let ttl_ms = self.number(ttl).filter(|ttl| !ttl.is_nan());
-        Ok(Encoded { ascii: text.is_ascii(), value: text.into_boxed_slice(), ttl_ms })
-    }
-
     fn boolean(&self, value: bool) -> Reply {
         let mut reply = ptr::null_mut();
         // SAFETY: a valid out-pointer, on the thread of `env`.
@@ -235,19 +259,11 @@ impl<const N: usize> Call<'_, N> {
         Ok(reply)
     }
 
-    /// The encoding as a string. ASCII is copied as it is, without decoding.
-    fn string(&self, bytes: &Bytes) -> Reply {
+    fn null(&self) -> Reply {
         let mut reply = ptr::null_mut();
-        let (start, length) = (bytes.value.as_ptr().cast(), bytes.value.len() as isize);
-        // SAFETY: `start` and `length` describe a live slice that Node copies.
-        let status = unsafe {
-            if bytes.ascii {
-                sys::napi_create_string_latin1(self.env, start, length, &mut reply)
-            } else {
-                sys::napi_create_string_utf8(self.env, start, length, &mut reply)
-            }
-        };
-        if status == sys::Status::napi_ok { Ok(reply) } else { Err(Trouble::Internal) }
+        // SAFETY: a valid out-pointer, on the thread of `env`.
+        unsafe { sys::napi_get_null(self.env, &mut reply) };
+        Ok(reply)
     }
 
     #[inline]
@@ -255,20 +271,6 @@ impl<const N: usize> Call<'_, N> {
         let id = self.id(0)?;
         let handles = self.environment.handles.borrow();
         body(&handles.get(id).ok_or(Trouble::Disposed)?.handle)
-    }
-
-    #[inline]
-    fn cache<R>(&self, body: impl FnOnce(&CacheHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
-        self.handle(|handle| match handle {
-            Handle::Cache(handle) => body(handle),
-            _ => Err(Trouble::Disposed),
-        })
-    }
-
-    /// A cache, unless it has ended.
-    #[inline]
-    fn live_cache<R>(&self, body: impl FnOnce(&CacheHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
-        self.cache(|cache| if cache.cache().life().has_ended() { Err(Trouble::Disposed) } else { body(cache) })
     }
 
     /// Whether there is mail for this environment now: the caller in JavaScript then delivers it at once.
@@ -329,165 +331,8 @@ unsafe extern "C" fn leave<const MANUAL: bool>(env: sys::napi_env, info: sys::na
     })
 }
 
-/// `cacheGet(id, key[, nowMs])` → text or null. Left: the key's slot, its number before the look, the epoch slot, its number
-/// before the look, and for how many milliseconds the value is fresh.
-unsafe extern "C" fn cache_get<const MANUAL: bool>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    enter::<3>(env, info, |call| {
-        let (key, _) = call.key(1)?;
-        let now = call.now::<MANUAL>()?;
-        call.live_cache(|cache| {
-            note_slots(call, cache, key);
-            match cache.get(key, now) {
-                Some(bytes) => fresh(call, &bytes, now),
-                None => null(call),
-            }
-        })
-    })
-}
-
-fn null<const N: usize>(call: &Call<'_, N>) -> Reply {
-    let mut reply = ptr::null_mut();
-    // SAFETY: a valid out-pointer, on the thread of `env`.
-    unsafe { sys::napi_get_null(call.env, &mut reply) };
-    Ok(reply)
-}
-
-/// Read before the store is: a change in between makes the numbers differ from what JavaScript finds later.
-fn note_slots<const N: usize>(call: &Call<'_, N>, cache: &CacheHandle, key: Fingerprint) {
-    let (slot, epoch_slot) = (slot_of(key), cache.cache().epoch_slot());
-    let number = |slot| f64::from(call.environment.slot_number(slot));
-    call.environment.leave_all(0, [f64::from(slot), number(slot), f64::from(epoch_slot), number(epoch_slot)]);
-}
-
-fn fresh<const N: usize>(call: &Call<'_, N>, bytes: &Bytes, now: Nanos) -> Reply {
-    call.environment.leave(4, bytes.expires_at.saturating_sub(now) as f64 / MILLI as f64);
-    call.string(bytes)
-}
-
-/// `cacheTouch(id, key, hits)`: hits of a decoded copy since the last time
-unsafe extern "C" fn cache_touch(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<3>(env, info, |call| {
-        let (key, _) = call.key(1)?;
-        let hits = call.given(2)?;
-        call.cache(|cache| {
-            cache.touch(key, hits as u64);
-            call.boolean(true)
-        })
-    })
-}
-
-/// `cacheSet(id, key, text, ttlMs | undefined[, nowMs])` → true
-unsafe extern "C" fn cache_set<const MANUAL: bool>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    enter::<5>(env, info, |call| {
-        let (key, key_len) = call.key(1)?;
-        let now = call.now::<MANUAL>()?;
-        call.live_cache(|cache| {
-            let encoded = call.encoded(call.argument(2), 3)?;
-            cache.set(key, key_len, encoded, now).map_err(trouble)?;
-            call.boolean(true)
-        })
-    })
-}
-
-fn trouble(fault: Fault) -> Trouble {
-    match fault.code {
-        Code::ValueTooLarge => Trouble::ValueTooLarge,
-        _ => Trouble::Internal,
-    }
-}
-
-/// `cacheDelete(id, key[, nowMs])` → whether it was there
-unsafe extern "C" fn cache_delete<const MANUAL: bool>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    enter::<3>(env, info, |call| {
-        let (key, _) = call.key(1)?;
-        let now = call.now::<MANUAL>()?;
-        call.live_cache(|cache| call.boolean(cache.delete(key, now)))
-    })
-}
-
-/// `cacheClear(id)` → true
-unsafe extern "C" fn cache_clear(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| {
-        call.live_cache(|cache| {
-            cache.clear();
-            call.boolean(true)
-        })
-    })
-}
-
-/// `cacheBoard(id, key[, nowMs])` → the text, if it has arrived meanwhile, with what `cacheGet` leaves; else a receipt, negative
-/// minus one when it is to be waited with; null when neither can be had.
-unsafe extern "C" fn cache_board<const MANUAL: bool>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    enter::<3>(env, info, |call| {
-        let (key, _) = call.key(1)?;
-        let now = call.now::<MANUAL>()?;
-        call.live_cache(|cache| {
-            note_slots(call, cache, key);
-            match cache.board(key, now) {
-                Miss::Present(bytes) => fresh(call, &bytes, now),
-                Miss::Lead(receipt) => call.integer(i64::from(receipt)),
-                Miss::Wait(receipt) => {
-                    call.environment.count_wait(call.env, true);
-                    call.integer(-1 - i64::from(receipt))
-                }
-                Miss::Refused => null(call),
-            }
-        })
-    })
-}
-
-/// `cacheLand(id, receipt, key, text, ttlMs | undefined[, nowMs])` → whether mail waits
-unsafe extern "C" fn cache_land<const MANUAL: bool>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    enter::<6>(env, info, |call| {
-        let receipt = call.id(1)?;
-        let (key, key_len) = call.key(2)?;
-        let now = call.now::<MANUAL>()?;
-        call.cache(|cache| {
-            let encoded = call.encoded(call.argument(3), 4)?;
-            cache.land(receipt, key, key_len, encoded, now).map_err(trouble)?;
-            call.mail_waits()
-        })
-    })
-}
-
-/// `cacheFail(id, receipt)` → whether mail waits
-unsafe extern "C" fn cache_fail(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<2>(env, info, |call| {
-        let receipt = call.id(1)?;
-        call.cache(|cache| {
-            cache.fail(receipt);
-            call.mail_waits()
-        })
-    })
-}
-
-/// `cacheLeads(id)`: a letter made a wait into the lead of a flight
-unsafe extern "C" fn cache_leads(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| {
-        call.cache(|cache| {
-            cache.note_lead();
-            call.boolean(true)
-        })
-    })
-}
-
-/// `mail()` → the next letter: the receipt that is held from now on; or the text that has landed, or -2 for what has expired,
-/// with the receipt left, and 0 as the last of four; the first two end a wait. Or a transition of a breaker, see
+/// `mail()` → the next letter: the receipt that is held from now on; or the value that has landed, see `hot/cache.rs`, or -2 for what
+/// has expired, with the receipt left, and 0 as the last of four; the first two end a wait. Or a transition of a breaker, see
 /// `hot/breaker.rs`; or -1 when there is no more.
 unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<1>(env, info, |call| {
@@ -505,10 +350,7 @@ unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> 
                 call.integer(-2)
             }
             News::Yours => call.integer(i64::from(letter.receipt)),
-            News::Landed(bytes) => {
-                call.environment.leave_all(0, [f64::from(letter.receipt), 0.0, 0.0, 0.0]);
-                call.string(&bytes)
-            }
+            News::Landed(value, ttl) => call.landed(letter.receipt, &value, ttl),
         }
     })
 }
@@ -522,26 +364,12 @@ const CALLBACKS: &[(&str, Callback)] = &[
     ("giveBackAt", give_back::<true>),
     ("leave", leave::<false>),
     ("leaveAt", leave::<true>),
-    ("cacheGet", cache_get::<false>),
-    ("cacheGetAt", cache_get::<true>),
-    ("cacheTouch", cache_touch),
-    ("cacheSet", cache_set::<false>),
-    ("cacheSetAt", cache_set::<true>),
-    ("cacheDelete", cache_delete::<false>),
-    ("cacheDeleteAt", cache_delete::<true>),
-    ("cacheClear", cache_clear),
-    ("cacheBoard", cache_board::<false>),
-    ("cacheBoardAt", cache_board::<true>),
-    ("cacheLand", cache_land::<false>),
-    ("cacheLandAt", cache_land::<true>),
-    ("cacheFail", cache_fail),
-    ("cacheLeads", cache_leads),
     ("mail", mail),
 ];
 
 /// Put every callback on `exports`, bound to its environment.
 pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: *mut c_void) -> napi::Result<()> {
-    let all = CALLBACKS.iter().chain(breaker::CALLBACKS).chain(budget::CALLBACKS);
+    let all = CALLBACKS.iter().chain(breaker::CALLBACKS).chain(budget::CALLBACKS).chain(cache::CALLBACKS);
     let all = all.chain(bulkhead::CALLBACKS).chain(limiter::CALLBACKS).chain(passage::CALLBACKS);
     for (name, callback) in all {
         let mut function = ptr::null_mut();

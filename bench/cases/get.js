@@ -16,7 +16,7 @@ module.exports = function get(arena) {
       name: 'get',
       title: 'cache.get, 1,000 hot keys, all hits',
       contestants: [spillway(), lru(), lruOnTime(), map()],
-      wanted: [{ ours: 'spillway', peer: 'lru-cache with ttl', atMost: 1.3 }],
+      wanted: [{ ours: 'spillway', peer: 'lru-cache with ttl', atMost: 1 }],
     },
     arena,
   )

@@ -18,6 +18,10 @@ const cases = {
   policy: (arena) => require('./policy.js')(arena),
   get: (arena) => require('./get.js')(arena),
   getOrSet: (arena) => require('./get-or-set.js')(arena),
+  miss: (arena) => require('./miss.js')(arena),
+  many: (arena) => require('./many.js')(arena),
+  objects: (arena) => require('./objects.js')(arena),
+  workers: (arena) => require('./workers.js')(arena),
   memory: (arena) => require('./memory.js')(arena),
   churn: (arena) => require('./churn.js')(arena),
   flood: (arena) => require('./flood.js')(arena),
@@ -27,6 +31,6 @@ const cases = {
 }
 
 /** These start a process for every sample by themselves. */
-const alone = new Set(['memory', 'churn', 'flood'])
+const alone = new Set(['objects', 'workers', 'memory', 'churn', 'flood'])
 
 module.exports = { cases, alone }

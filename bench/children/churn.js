@@ -2,8 +2,7 @@
 // held at each mark. Must never keep one: whatever is held afterwards is the library's.
 'use strict'
 
-/** So that the allocator and the collector's own threads have handed back what they are going to. */
-const SETTLE_MS = 60
+const { held } = require('./held.js')
 
 const done = () => 1
 
@@ -39,16 +38,6 @@ const kinds = {
   },
 }
 
-/** What V8 has taken and does not use may be given back or not: it says nothing about who holds what. */
-async function held() {
-  for (let pass = 0; pass < 3; pass++) {
-    globalThis.gc?.()
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS / 3))
-  }
-  const { rss, heapTotal, heapUsed } = process.memoryUsage()
-  return rss - heapTotal + heapUsed
-}
-
 process.once('message', async (/** @type {{ kind: string, marks: number[] }} */ { kind, marks }) => {
   const churn = kinds[kind]()
   const seen = []
@@ -59,7 +48,7 @@ process.once('message', async (/** @type {{ kind: string, marks: number[] }} */ 
       // The loop gets its turns, as in a service: finalizers and letters need them.
       if (made % 1000 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
-    seen.push(await held())
+    seen.push((await held()).rss)
   }
   process.send?.(seen, () => process.exit(0))
 })

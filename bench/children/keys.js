@@ -4,7 +4,7 @@
 'use strict'
 
 const { fill } = require('./fill.js')
-const { waitedNs } = require('./processor.js')
+const { Pauses } = require('./pauses.js')
 
 /** @typedef {{ offered: number, rss: number, heap: number }} Mark bytes; heap is what V8 has taken, used or not */
 
@@ -24,31 +24,6 @@ async function mark(/** @type {number} */ offered) {
 const TURN = 500
 /** Asked for once a turn, each: more often than the limit allows, so that it shows if a count is lost or too high. */
 const HOT = Array.from({ length: 20 }, (_, n) => `hot-${n}`)
-
-/**
- * Tells the longest turn of the loop so far, less what other processes took of it: the time in which this thread was let run, and
- * no more than the processor time of the whole process, since it may have been V8's other threads that were not let.
- */
-class Pauses {
-  longestNs = 0
-  #began = 0n
-  #waited = 0
-  #cpu = process.cpuUsage()
-
-  begin() {
-    this.#waited = waitedNs()
-    this.#cpu = process.cpuUsage()
-    this.#began = process.hrtime.bigint()
-  }
-
-  /** A turn ends where the next one begins: what the collector does in between is a pause like any other. */
-  next() {
-    const ran = Number(process.hrtime.bigint() - this.#began) - (waitedNs() - this.#waited)
-    const { user, system } = process.cpuUsage(this.#cpu)
-    this.longestNs = Math.max(this.longestNs, Math.min(ran, (user + system) * 1000))
-    this.begin()
-  }
-}
 
 /** @param {import('./fill.js').Filled} limiter */
 function asking({ twins, apart = 0 }) {

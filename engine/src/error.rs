@@ -15,6 +15,8 @@ pub enum Code {
     RateTooFine,
     /// A value larger than the cache takes.
     ValueTooLarge,
+    /// A file that is no dump, or none for this cache, or that could not be read or written.
+    DumpFile,
     /// A defect of ours.
     Internal,
 }
@@ -28,6 +30,7 @@ impl Code {
             Code::Option => "E_OPTION",
             Code::RateTooFine => "E_RATE_TOO_FINE",
             Code::ValueTooLarge => "E_VALUE_TOO_LARGE",
+            Code::DumpFile => "E_DUMP_FILE",
             Code::Internal => "E_INTERNAL",
         }
     }

@@ -1,13 +1,17 @@
 //! The kernels that race, under every schedule of two threads that loom can find.
-//! Never takes a lock: parking_lot is not modelled, and no kernel here needs one.
+//! Never takes a lock but loom's, and neither does a kernel: parking_lot is not modelled.
 //!
 //! `RUSTFLAGS='--cfg loom' cargo test -p spillway-engine --release --test loom_kernels`
 #![cfg(loom)]
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test that panics is a test that fails")]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that panics is a test that fails")]
+
+#[path = "kernels/port.rs"]
+mod port;
 
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
+use port::{Port, Said, Side, Told};
 use spillway_engine::policy::Step;
 use spillway_engine::policy::breaker::{OpenTime, Outcome, State};
 use spillway_engine::policy::fixed_window::FixedWindow;
@@ -499,6 +503,118 @@ fn a_word_that_ends_beside_somebody_who_asks_gives_out_nothing_afterwards() {
         );
         assert!(!(ended && has_it));
         assert_eq!((turnstile.is_gone(), turnstile.load()), (ended, (u32::from(has_it), 0)));
+    });
+}
+
+/// Whoever asks while a load lands finds the value or has it sent, and nobody loads a second time.
+#[test]
+fn of_one_who_asks_while_a_load_lands_none_loads_again_and_none_is_forgotten() {
+    loom::model(|| {
+        let port = Port::new();
+        let (leading, asking) = (Side::new(&port), Side::new(&port));
+        let lead = leading.lead();
+        let asker = asking.clone();
+        let (_, waits) = both(
+            move || leading.land(lead, 0),
+            move || match asker.board(0) {
+                Told::Present => false,
+                Told::Wait(_) => true,
+                Told::Lead(_) => panic!("there is a load, or there is what it brought"),
+            },
+        );
+        assert_eq!(asking.said(), Said { yours: 0, landed: u32::from(waits) });
+        assert!(port.is_empty());
+    });
+}
+
+/// A load that lands beside a deletion is stored before it or not at all, and whoever asks afterwards loads anew.
+#[test]
+fn what_lands_beside_a_deletion_does_not_outlive_it() {
+    loom::model(|| {
+        let port = Port::new();
+        let side = Side::new(&port);
+        let (lead, deleting, landing) = (side.lead(), port.clone(), side.clone());
+        both(
+            move || assert!(landing.land(lead, 0)),
+            move || {
+                deleting.delete();
+            },
+        );
+        assert_eq!(port.value(), None);
+        assert!(matches!(side.board(0), Told::Lead(_)));
+    });
+}
+
+/// Whoever asks after an invalidation is not sent what was loaded from before it: he loads himself.
+#[test]
+fn who_asks_after_an_invalidation_is_not_sent_what_was_loaded_before() {
+    loom::model(|| {
+        let port = Port::new();
+        let (leading, asking) = (Side::new(&port), Side::new(&port));
+        let (lead, asker, inside) = (leading.lead(), asking.clone(), port.clone());
+        let (_, leads) = both(
+            move || leading.land(lead, 0),
+            move || {
+                inside.invalidate();
+                match asker.board(0) {
+                    Told::Lead(_) => true,
+                    Told::Wait(_) => false,
+                    Told::Present => panic!("what is there was invalidated"),
+                }
+            },
+        );
+        assert_eq!(asking.said(), Said { yours: u32::from(!leads), landed: 0 });
+        assert!(!port.is_empty() && port.value().is_none());
+    });
+}
+
+/// The only one who waits leaves while the load fails: he is gone and the flight over, or he leads and knows it.
+#[test]
+fn who_leaves_while_the_turn_passes_to_him_has_left_or_is_told() {
+    loom::model(|| {
+        let port = Port::new();
+        let (leading, waiting) = (Side::new(&port), Side::new(&port));
+        let (lead, waits, leaver) = (leading.lead(), waiting.wait(), waiting.clone());
+        let (_, left) = both(
+            move || {
+                leading.fail(lead);
+                false
+            },
+            move || leaver.leave(waits),
+        );
+        assert_eq!(waiting.said(), Said { yours: u32::from(!left), landed: 0 });
+        assert_eq!(port.is_empty(), left);
+        assert!(left || waiting.land(waits, 0), "what he was told is true");
+    });
+}
+
+/// A leader past his time lands while one who waits takes the lead: one of the two comes too late, and it is told only once.
+#[test]
+fn of_a_late_leader_and_his_usurper_one_leads() {
+    loom::model(|| {
+        let port = Port::new();
+        let (leading, waiting) = (Side::new(&port), Side::new(&port));
+        let (lead, waits, usurper) = (leading.lead(), waiting.wait(), waiting.clone());
+        let (landed, usurped) = both(move || leading.land(lead, 0), move || usurper.usurp(waits));
+        assert_ne!(landed, usurped);
+        assert_eq!(waiting.said(), Said { yours: 0, landed: u32::from(landed) });
+        assert_eq!(port.is_empty(), landed);
+        assert!(landed || (port.value().is_none() && waiting.land(waits, 0)));
+    });
+}
+
+/// The next in turn ends with his environment while the turn passes to him: the one behind has it, once.
+#[test]
+fn a_turn_that_passes_to_one_who_ends_goes_on_to_the_next() {
+    loom::model(|| {
+        let port = Port::new();
+        let (leading, ending, waiting) = (Side::new(&port), Side::new(&port), Side::new(&port));
+        let lead = leading.lead();
+        ending.wait();
+        let waits = waiting.wait();
+        both(move || leading.fail(lead), move || ending.end());
+        assert_eq!(waiting.said(), Said { yours: 1, landed: 0 });
+        assert!(waiting.land(waits, 0) && port.is_empty());
     });
 }
 

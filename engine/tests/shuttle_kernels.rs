@@ -1,5 +1,5 @@
 //! The kernels that race, under thousands of random schedules of three threads.
-//! Never takes a lock: parking_lot is not modelled, and no kernel here needs one.
+//! Never takes a lock but shuttle's, and neither does a kernel: parking_lot is not modelled.
 //!
 //! `RUSTFLAGS='--cfg shuttle' cargo test -p spillway-engine --release --test shuttle_kernels`
 #![cfg(all(shuttle, not(loom)))]
@@ -7,9 +7,14 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     missing_docs,
+    unreachable_pub,
     reason = "a test that panics is a test that fails"
 )]
 
+#[path = "kernels/port.rs"]
+mod port;
+
+use port::{Port, Said, Side, Told};
 use shuttle::sync::atomic::AtomicU64;
 use shuttle::sync::{Arc, Mutex};
 use shuttle::thread;
@@ -291,5 +296,56 @@ fn three_who_take_wait_and_pass_on_leave_no_permit_out_and_nobody_waiting() {
         let left = *queue.lock().unwrap();
         assert_eq!(turnstile.load(), (0, left));
         assert_eq!(left, 0, "whoever waited was passed a permit, which came back");
+    });
+}
+
+/// Three environments ask for one key; whoever leads lands, fails or ends, whoever waits takes over or leaves. Everybody is told once
+/// what he waits for, a turn that was told is one, and nothing is left behind.
+#[test]
+fn three_who_board_lead_fail_usurp_and_leave_are_each_told_once() {
+    check(|| {
+        let port = Port::new();
+        let sides: Vec<_> = (0..3).map(|_| Side::new(&port)).collect();
+        let (inside, invalidating) = (sides.clone(), port.clone());
+        // Whoever waits when his thread is done, and whether he has led.
+        let told = three(move |number| {
+            let side = &inside[number];
+            match (side.board(0), number) {
+                (Told::Present, _) => None,
+                (Told::Lead(receipt), 0) => {
+                    side.fail(receipt);
+                    None
+                }
+                (Told::Lead(receipt), _) => {
+                    side.land(receipt, 0);
+                    None
+                }
+                (Told::Wait(receipt), 0) => (!side.leave(receipt)).then_some(receipt),
+                (Told::Wait(receipt), 1) => {
+                    if side.usurp(receipt) {
+                        assert_eq!(side.said(), Said::default());
+                        side.land(receipt, 0);
+                        None
+                    } else {
+                        Some(receipt)
+                    }
+                }
+                (Told::Wait(receipt), _) => {
+                    invalidating.invalidate();
+                    Some(receipt)
+                }
+            }
+        });
+        // Whoever is told that it is his turn takes it; that may be another's turn then.
+        let mut waiting: Vec<_> =
+            told.iter().enumerate().filter_map(|(number, receipt)| Some((number, (*receipt)?))).collect();
+        while let Some(at) = waiting.iter().position(|(number, _)| sides[*number].said() != Said::default()) {
+            let (number, receipt) = waiting.remove(at);
+            let said = sides[number].said();
+            assert_eq!(said.yours + said.landed, 1);
+            assert_eq!(sides[number].land(receipt, 0), said.yours == 1);
+        }
+        assert!(waiting.is_empty(), "nobody waits for ever");
+        assert!(port.is_empty());
     });
 }

@@ -112,7 +112,7 @@ unsafe extern "C" fn breaker_enter_key<const MANUAL: bool>(
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
     enter::<3>(env, info, |call| {
-        let (key, _) = call.key(1)?;
+        let key = call.key(1)?;
         let now = call.now::<MANUAL>()?;
         let (entry, place) = call.live_breaker(|breaker| Ok(breaker.enter_key(key, || call.key_text(1), now)))?;
         call.entered(entry, place)
@@ -161,7 +161,7 @@ unsafe extern "C" fn breaker_turn(env: sys::napi_env, info: sys::napi_callback_i
 /// `breakerState(id[, key])` → 0 closed, 1 open, 2 half-open, 3 isolated
 unsafe extern "C" fn breaker_state(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<2>(env, info, |call| {
-        let key = if call.count > 1 { Some(call.key(1)?.0) } else { None };
+        let key = if call.count > 1 { Some(call.key(1)?) } else { None };
         call.live_breaker(|handle| {
             let breaker = handle.breaker();
             call.integer(key.map_or_else(|| breaker.state(), |key| breaker.state_of(key)) as i64)
@@ -180,7 +180,7 @@ unsafe extern "C" fn breaker_isolate<const MANUAL: bool>(
         let placed = call.live_breaker(|handle| {
             let breaker = handle.breaker();
             Ok(match key {
-                Some((key, _)) => breaker.isolate_key(key, || call.key_text(1), now),
+                Some(key) => breaker.isolate_key(key, || call.key_text(1), now),
                 None => {
                     breaker.isolate();
                     true
@@ -198,7 +198,7 @@ unsafe extern "C" fn breaker_reset(env: sys::napi_env, info: sys::napi_callback_
         let key = call.key(1).ok();
         call.live_breaker(|handle| {
             match key {
-                Some((key, _)) => handle.breaker().reset_key(key),
+                Some(key) => handle.breaker().reset_key(key),
                 None => handle.breaker().reset(),
             }
             Ok(())
@@ -234,7 +234,7 @@ unsafe extern "C" fn breaker_restore<const MANUAL: bool>(
         let placed = call.live_breaker(|handle| {
             let breaker = handle.breaker();
             Ok(match key {
-                Some((key, _)) => breaker.restore_key(key, || call.key_text(1), &saved, elapsed_ms, now),
+                Some(key) => breaker.restore_key(key, || call.key_text(1), &saved, elapsed_ms, now),
                 None => {
                     breaker.restore(&saved, elapsed_ms, now);
                     true

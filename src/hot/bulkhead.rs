@@ -48,7 +48,7 @@ impl<const N: usize> Call<'_, N> {
 
     /// The key of a bulkhead that has permits for each.
     fn key_for(&self, index: usize, bulkhead: &BulkheadHandle) -> Result<Option<Fingerprint>, Trouble> {
-        if bulkhead.bulkhead().config().per_key { self.key(index).map(|(key, _)| Some(key)) } else { Ok(None) }
+        if bulkhead.bulkhead().config().per_key { self.key(index).map(Some) } else { Ok(None) }
     }
 }
 

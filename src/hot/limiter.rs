@@ -138,7 +138,7 @@ fn moment_of(origin: Moment, date: [f64; 2]) -> Moment {
 /// `limiterConsume(id, key[, cost[, nowMs, wallMs]])` → ok
 unsafe extern "C" fn consume<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<5>(env, info, |call| {
-        let (key, _) = call.key(1)?;
+        let key = call.key(1)?;
         let cost = call.cost(2)?;
         call.limiter(|limiter, origin| {
             let now = call.moment::<MANUAL>(limiter.limiter().reads())?;
@@ -158,7 +158,7 @@ unsafe extern "C" fn consume_plan<const MANUAL: bool>(
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
     enter::<8>(env, info, |call| {
-        let (key, _) = call.key(1)?;
+        let key = call.key(1)?;
         let cost = call.cost(2)?;
         call.limiter(|handle, origin| {
             let plan = call.plan(3, handle.limiter())?;
@@ -173,7 +173,7 @@ unsafe extern "C" fn consume_plan<const MANUAL: bool>(
 /// `limiterPeek(id, key, cost, limit, windowMs, burst[, nowMs, wallMs])` → ok
 unsafe extern "C" fn peek<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<8>(env, info, |call| {
-        let (key, _) = call.key(1)?;
+        let key = call.key(1)?;
         let cost = call.cost(2)?;
         call.limiter(|limiter, _| {
             let plan = call.plan(3, limiter.limiter())?;
@@ -187,12 +187,12 @@ unsafe extern "C" fn peek<const MANUAL: bool>(env: sys::napi_env, info: sys::nap
 /// `limiterReserve(id, key, cost, maxWaitMs[, nowMs, wallMs])` → ok, or null where a limit is no token bucket
 unsafe extern "C" fn reserve<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<6>(env, info, |call| {
-        let (key, _) = call.key(1)?;
+        let key = call.key(1)?;
         let cost = call.cost(2)?;
         let patience = (call.given(3)? * MILLI as f64) as Nanos;
         call.limiter(|limiter, origin| {
             if !limiter.limiter().is_reservable() {
-                return super::null(call);
+                return call.null();
             }
             let now = call.moment::<MANUAL>(limiter.limiter().reads())?;
             let decision = limiter.reserve(key, cost, patience, now).ok_or(Trouble::Internal)?;
@@ -204,7 +204,7 @@ unsafe extern "C" fn reserve<const MANUAL: bool>(env: sys::napi_env, info: sys::
 /// `limiterRefund(id, key, cost, date, wallDate, shadowed, limit, windowMs, burst[, nowMs, wallMs])` → true
 unsafe extern "C" fn refund<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<11>(env, info, |call| {
-        let (key, _) = call.key(1)?;
+        let key = call.key(1)?;
         let cost = call.cost(2)?;
         let date = [call.given(3)?, call.given(4)?];
         let shadowed = call.given(5)? != 0.0;
@@ -222,7 +222,7 @@ unsafe extern "C" fn refund<const MANUAL: bool>(env: sys::napi_env, info: sys::n
 /// `limiterUncount(id, key, cost[, nowMs, wallMs])` → true: give back what was charged at this moment's window, whoever did
 unsafe extern "C" fn uncount<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<5>(env, info, |call| {
-        let (key, _) = call.key(1)?;
+        let key = call.key(1)?;
         let cost = call.cost(2)?;
         call.limiter(|handle, _| {
             let now = call.moment::<MANUAL>(handle.limiter().reads())?;
@@ -235,7 +235,7 @@ unsafe extern "C" fn uncount<const MANUAL: bool>(env: sys::napi_env, info: sys::
 /// `limiterReset(id, key[, nowMs, wallMs])` → true
 unsafe extern "C" fn reset<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<4>(env, info, |call| {
-        let (key, _) = call.key(1)?;
+        let key = call.key(1)?;
         call.limiter(|limiter, _| {
             limiter.reset(key, call.moment::<MANUAL>(limiter.limiter().reads())?);
             call.boolean(true)
@@ -249,7 +249,7 @@ const MONO: Reads = Reads { mono: true, wall: false };
 /// `limiterBlock(id, key, durationMs[, nowMs, wallMs])` → whether there was room
 unsafe extern "C" fn block<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<5>(env, info, |call| {
-        let (key, _) = call.key(1)?;
+        let key = call.key(1)?;
         let duration = (call.given(2)? * MILLI as f64) as Nanos;
         call.limiter(|limiter, _| {
             let now = call.moment::<MANUAL>(MONO)?;
@@ -261,7 +261,7 @@ unsafe extern "C" fn block<const MANUAL: bool>(env: sys::napi_env, info: sys::na
 /// `limiterUnblock(id, key[, nowMs, wallMs])` → whether it was blocked
 unsafe extern "C" fn unblock<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<4>(env, info, |call| {
-        let (key, _) = call.key(1)?;
+        let key = call.key(1)?;
         call.limiter(|limiter, _| call.boolean(limiter.unblock(key, call.moment::<MANUAL>(MONO)?)))
     })
 }
@@ -286,7 +286,7 @@ unsafe extern "C" fn consume_many<const MANUAL: bool>(
             };
             let first = if MANUAL { 4 } else { 2 };
             for (key, left) in (first..call.count.min(4 + MANY)).zip(rows.chunks_exact_mut(ROW)) {
-                let (key, _) = call.key(key)?;
+                let key = call.key(key)?;
                 let cost = whole(left.first().copied().unwrap_or(f64::NAN))?;
                 let decision = limiter.consume(key, cost, now).ok_or(Trouble::Internal)?;
                 let [remaining, retry_after, reset, spoke] = row(&decision);
@@ -312,7 +312,7 @@ unsafe extern "C" fn consume_together<const MANUAL: bool, const PRICED: bool, co
         for at in (first..call.count).step_by(if PRICED { 3 } else { 2 }) {
             let open = handles.get(call.id(at)?).ok_or(Trouble::Disposed)?;
             let (handle, dated_from) = live(&open.handle)?;
-            let (key, _) = call.key(at + 1)?;
+            let key = call.key(at + 1)?;
             let cost = if PRICED { call.cost(at + 2)? } else { 1 };
             asks.push(Ask { handle, key, cost, plan: None });
             let needs = handle.limiter().reads();

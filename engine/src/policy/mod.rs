@@ -4,6 +4,7 @@ pub mod breaker;
 pub mod budget;
 pub mod divisor;
 pub mod fixed_window;
+pub mod freshness;
 pub mod gcra;
 pub mod histogram;
 pub mod permits;

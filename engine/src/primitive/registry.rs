@@ -163,6 +163,12 @@ impl Registry {
         }
     }
 
+    /// The primitive of this name, if it is open.
+    pub fn find<K: Kind>(&self, prefix: &str, name: &str) -> Option<Arc<K>> {
+        let identity = Identity { prefix: prefix.to_owned(), kind: K::NAME, name: name.to_owned() };
+        self.names.get(&identity).and_then(|any| K::of_any(&any))
+    }
+
     /// One who had it open lets go; the last one ends the name.
     pub fn release<K: Kind>(&self, prefix: &str, name: &str, primitive: &Arc<K>) {
         let identity = Identity { prefix: prefix.to_owned(), kind: K::NAME, name: name.to_owned() };

@@ -1,208 +1,580 @@
-//! Encoded values under a byte budget. Owns expiry, epochs and accounting; which entry must go is quick_cache's choice.
-//! Never hands out a value that is expired or of an epoch that has ended.
+//! Encoded values under a byte budget. Owns who may still read what, and that the dead go.
+//! Never hands out a value that is past its time or has been invalidated, and never drops one under a lock.
+//!
+//! Every mutation takes the next moment. An entry is of the moment it was born in, and can be read as long as nothing that
+//! concerns it was invalidated at that moment or later.
 
+pub use super::entry::Value;
+use super::entry::{Draft, Kind, Origin, heap_bytes, payload_len};
+use super::estimate::Estimate;
+use super::eviction::Slot;
 use super::fingerprint::Fingerprint;
-use crate::clock::Nanos;
-use parking_lot::Mutex;
-use quick_cache::sync::Cache;
-use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// What an entry weighs beside its key and value: its own fields, the table's and the allocator's.
-pub const OVERHEAD: u64 = 160;
+use super::restore::Written;
+pub use super::shard::Outgoing;
+use super::shard::{Cause, Changed, Contents, SHARE, Shard, weight};
+use super::tags::{Expiry, Force, Invalidations, Ruling, TagHash};
+use crate::clock::{MILLI, Nanos};
+use crate::policy::freshness::{Life, State, Windows};
+use parking_lot::{Mutex, MutexGuard};
+use serde::Serialize;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A shard holds at least this many of the largest values, so that none is dropped for want of room.
 pub const LARGEST_PER_SHARD: u64 = 8;
 
-const MAX_SHARDS: u64 = 32;
+/// Shards, unless each would be so large that growing its table took long.
+const MAX_SHARDS: u64 = 16;
+const LARGEST_SHARD: u64 = 64 << 20;
+const MAX_LARGE_SHARDS: u64 = 256;
 
-/// One encoded value.
-#[derive(Debug)]
-pub struct Bytes {
-    /// Length of the key, for the budget.
-    pub key_len: usize,
-    /// The encoding.
-    pub value: Box<[u8]>,
-    /// Whether every byte is ASCII, which a reader can take over without decoding.
-    pub ascii: bool,
-    /// The first moment at which it is no longer fresh.
-    pub expires_at: Nanos,
-    /// The epoch of the cache it was stored in.
-    pub epoch: u64,
+/// Slots that every so many'th write to a shard looks through for dead entries, in whichever shard has its turn.
+const WRITE_SLICE: usize = 32;
+const WRITES_PER_SLICE: u32 = 16;
+
+/// Slots that a read looks through which came across a dead entry.
+const READ_SLICE: usize = 8;
+
+/// Slots that a call without a hurry looks through before it lets others have the lock.
+const SLICE: usize = 1_024;
+
+/// So many values are dropped by a thread of their own.
+const MANY: usize = 8_192;
+
+/// What a store is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// What all entries may take of memory.
+    pub max_bytes: u64,
+    /// The largest value.
+    pub max_value_bytes: u64,
+    /// How long entries are kept beyond their time to live.
+    pub windows: Windows,
 }
 
-impl Bytes {
-    fn weight(&self) -> u64 {
-        self.key_len as u64 + self.value.len() as u64 + OVERHEAD
-    }
-}
-
+/// What a reader finds.
 #[derive(Clone)]
-struct Weight;
-
-impl Weighter<Fingerprint, Arc<Bytes>> for Weight {
-    fn weight(&self, _key: &Fingerprint, value: &Arc<Bytes>) -> u64 {
-        value.weight()
-    }
+pub struct Look {
+    /// The value.
+    pub value: Value,
+    /// What it is good for.
+    pub state: State,
+    /// How long it has been stored.
+    pub age: Nanos,
+    /// How long it stays fresh; 0 or less when it is not.
+    pub fresh_for: i64,
 }
 
-/// Collects what an insertion pushes out, so that it is dropped after the shard's lock.
-#[derive(Clone)]
-struct Outgoing;
-
-impl Lifecycle<Fingerprint, Arc<Bytes>> for Outgoing {
-    type RequestState = Vec<(Fingerprint, Arc<Bytes>)>;
-
-    fn on_evict(&self, state: &mut Self::RequestState, key: Fingerprint, value: Arc<Bytes>) {
-        state.push((key, value));
-    }
-}
-
-/// A fingerprint is evenly spread already.
-#[derive(Default)]
-struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 ^= word;
-    }
-}
-
-/// Key → encoded value.
-pub struct ByteStore {
-    entries: Cache<Fingerprint, Arc<Bytes>, Weight, BuildHasherDefault<Identity>, Outgoing>,
-    /// Changed only under the lock of `live`.
-    epoch: AtomicU64,
-    live: Mutex<Live>,
-    evictions: AtomicU64,
-    expirations: AtomicU64,
-}
-
-/// Entries and bytes of the current epoch. Those of an ended one wait for eviction and count for nothing.
-#[derive(Clone, Copy, Default)]
-struct Live {
-    entries: u64,
-    bytes: u64,
+/// What became of an insertion.
+pub struct Insertion {
+    /// False: what it is made from has been invalidated since.
+    pub stored: bool,
+    /// What had to go.
+    pub outgoing: Outgoing,
 }
 
 /// A reading of the accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accounts {
-    /// Values that can be read.
+    /// Entries: those that can be read, and dead ones nobody has come across yet.
     pub entries: u64,
-    /// What they weigh.
+    /// What they take of memory.
     pub bytes: u64,
-    /// Values that had to go for others.
+    /// Entries that had to go for others.
     pub evictions: u64,
-    /// Values found past their time and removed.
+    /// Entries that went when their time was over.
     pub expirations: u64,
 }
 
+/// What the share of reads that find something would be with another `max_bytes`. None: not known yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Estimates {
+    /// With half of it.
+    pub half: Option<f64>,
+    /// With twice as much.
+    pub double: Option<f64>,
+}
+
+/// A line of its own, so that two shards' locks never share one.
+#[repr(align(128))]
+struct Aligned(Mutex<Shard>);
+
+/// Key → encoded value.
+pub struct ByteStore {
+    shards: Box<[Aligned]>,
+    /// Of one shard.
+    capacity: u64,
+    windows: Windows,
+    pub(super) invalidations: Invalidations,
+    /// Slices swept after writes.
+    swept: AtomicUsize,
+    estimate: Estimate,
+    /// Held while a file is read in.
+    restoring: Mutex<()>,
+}
+
 impl ByteStore {
-    /// Room for `max_bytes`, in shards that each hold several values of `max_value_bytes`.
-    pub fn new(max_bytes: u64, max_value_bytes: u64) -> Self {
-        let shards = (max_bytes / (LARGEST_PER_SHARD * max_value_bytes.max(1))).clamp(1, MAX_SHARDS);
-        // Rounded down to a power of two: quick_cache would round up, and halve a shard's room.
-        let shards = 1usize << shards.ilog2();
-        let options = OptionsBuilder::new()
-            .shards(shards)
-            .weight_capacity(max_bytes)
-            .estimated_items_capacity((max_bytes / 1024).clamp(1024, 1 << 20) as usize)
-            .build()
-            .expect("the capacities are set");
+    /// An empty store, in shards that each hold several of the largest values.
+    pub fn new(shape: Shape) -> Self {
+        let Shape { max_bytes, max_value_bytes, windows } = shape;
+        let large = (max_bytes / LARGEST_SHARD).min(MAX_LARGE_SHARDS);
+        let fitting = max_bytes / (LARGEST_PER_SHARD * max_value_bytes.max(1));
+        let count = fitting.clamp(1, MAX_SHARDS.max(large));
+        let capacity = max_bytes / count;
         ByteStore {
-            entries: Cache::with_options(options, Weight, BuildHasherDefault::default(), Outgoing),
-            epoch: AtomicU64::new(0),
-            live: Mutex::default(),
-            evictions: AtomicU64::new(0),
-            expirations: AtomicU64::new(0),
+            shards: (0..count).map(|_| Aligned(Mutex::new(Shard::new(capacity)))).collect(),
+            capacity,
+            windows,
+            invalidations: Invalidations::default(),
+            swept: AtomicUsize::new(0),
+            estimate: Estimate::new(max_bytes),
+            restoring: Mutex::default(),
         }
     }
 
-    /// The current epoch.
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+    fn lock(&self, key: Fingerprint) -> MutexGuard<'_, Shard> {
+        #[allow(clippy::indexing_slicing, reason = "a place is below the count it is one of")]
+        self.shards[key.place(self.shards.len())].0.lock()
     }
 
-    /// The value, if it is there and fresh.
-    pub fn get(&self, key: Fingerprint, now: Nanos) -> Option<Arc<Bytes>> {
-        let found = self.entries.get(&key)?;
-        if found.epoch == self.epoch() && now < found.expires_at {
-            return Some(found);
+    /// The moment of the last mutation.
+    pub fn moment(&self) -> u64 {
+        self.invalidations.moment()
+    }
+
+    /// The moment at which any tag was last invalidated.
+    pub fn last_invalidation(&self) -> u64 {
+        self.invalidations.last()
+    }
+
+    /// Whether the draft fits at all, with its key and tags.
+    pub fn fits(&self, draft: &Draft<'_>) -> bool {
+        heap_bytes(payload_len(draft)) + SHARE <= (self.capacity / 2).min(u64::from(u32::MAX))
+    }
+
+    /// Make an entry. It is nowhere yet. `born` is the moment its load began; without one, it is of this moment.
+    pub fn make(&self, draft: &Draft<'_>, born: Option<u64>, now: Nanos) -> Value {
+        let stamp = self.invalidations.next_moment();
+        let negative = draft.kind == Kind::Nothing;
+        let ends = self.windows.ends(now, draft.ttl, negative);
+        Value::new(
+            draft,
+            Origin {
+                stamp,
+                born: born.unwrap_or(stamp),
+                stored_ms: now / MILLI,
+                ends,
+                restored: false,
+                expired: false,
+            },
+        )
+    }
+
+    /// What tags and clears say of an entry, and how it ages then. Both at once, since an expired tag makes for an earlier end.
+    fn life(&self, value: &Value, life: Life, tags: impl Iterator<Item = TagHash>) -> Option<Life> {
+        let born = value.born();
+        if self.invalidations.cleared_since(born) {
+            return None;
         }
-        if let Some((_, gone)) = self.entries.remove_if(&key, |present| Arc::ptr_eq(present, &found)) {
-            self.expirations.fetch_add(u64::from(gone.epoch == self.epoch()), Ordering::Relaxed);
-            self.discount(&gone);
+        match self.invalidations.ruling(tags, born) {
+            Ruling::Good => Some(life),
+            Ruling::Expired(expiry) => Some(self.expired(life, expiry)),
+            Ruling::Invalid => None,
         }
-        None
     }
 
-    /// Tell the eviction policy that the value was used, elsewhere.
-    pub fn touch(&self, key: Fingerprint) {
-        let _ = self.entries.get(&key);
+    fn expired(&self, life: Life, Expiry { at, until }: Expiry) -> Life {
+        let life = self.windows.expired(life, at);
+        Life { ends: life.ends.min(until), ..life }
     }
 
-    /// Store the value. What it pushes out comes back, to be dropped where no lock is held.
-    #[must_use = "drop it where no lock is held"]
-    pub fn insert(&self, key: Fingerprint, value: Arc<Bytes>) -> Vec<(Fingerprint, Arc<Bytes>)> {
-        self.account(&value, |live, weight| Live { entries: live.entries + 1, bytes: live.bytes + weight });
-        let mut outgoing = Vec::new();
-        self.entries.insert_with_lifecycle(key, value, &mut outgoing);
-        for (of, gone) in &outgoing {
-            self.discount(gone);
-            self.evictions.fetch_add(u64::from(*of != key), Ordering::Relaxed);
+    /// How the entry lives, or why it does not.
+    pub(super) fn judge(&self, value: &Value, now: Nanos) -> Result<(Life, State), Cause> {
+        let life = self.life(value, value.life(), value.tags()).ok_or(Cause::Invalid)?;
+        let state = self.windows.state(life, now).ok_or(Cause::Time)?;
+        Ok((life, state))
+    }
+
+    fn look_with(&self, value: &Value, life: Life, tags: &[TagHash], now: Nanos) -> Option<Look> {
+        let life = if tags.is_empty() { life } else { self.life(value, life, tags.iter().copied())? };
+        let state = self.windows.state(life, now)?;
+        let fresh_for = self.windows.fresh_for(life, now);
+        let fresh_for = if state == State::Fresh { fresh_for } else { fresh_for.min(0) };
+        Some(Look { value: value.clone(), state, age: value.age(now), fresh_for })
+    }
+
+    /// What a reader would find who found this entry.
+    pub fn look_of(&self, value: &Value, now: Nanos) -> Option<Look> {
+        let (life, _) = self.judge(value, now).ok()?;
+        self.look_with(value, life, &[], now)
+    }
+
+    /// The entry, in whatever state it is.
+    pub fn read(&self, key: Fingerprint, now: Nanos) -> Option<Look> {
+        self.read_with(key, now, &[])
+    }
+
+    /// The entry, if it can be read as though it had `tags` as well.
+    pub fn read_with(&self, key: Fingerprint, now: Nanos, tags: &[TagHash]) -> Option<Look> {
+        let mut outgoing = Outgoing::default();
+        let look = self.read_locked(&mut self.lock(key), key, now, tags, &mut outgoing);
+        drop(outgoing);
+        match &look {
+            Some((look, life)) => self.estimate.hit(key.low, weight(&look.value), life.ends, 1, now),
+            None => self.estimate.miss(key.low, now),
         }
-        outgoing
+        Some(look?.0)
     }
 
-    /// Take the value out, fresh or not.
-    pub fn remove(&self, key: Fingerprint) -> Option<Arc<Bytes>> {
-        let (_, gone) = self.entries.remove(&key)?;
-        self.discount(&gone);
-        Some(gone)
+    fn read_locked(
+        &self,
+        shard: &mut Shard,
+        key: Fingerprint,
+        now: Nanos,
+        tags: &[TagHash],
+        outgoing: &mut Outgoing,
+    ) -> Option<(Look, Life)> {
+        let slot = shard.find(key)?;
+        match self.judge(shard.value(slot)?, now) {
+            Ok((life, _)) => {
+                let look = self.look_with(shard.value(slot)?, life, tags, now)?;
+                shard.hit(slot, 1);
+                Some((look, life))
+            }
+            Err(cause) => {
+                self.take_out_locked(shard, slot, cause, outgoing);
+                self.sweep_locked(shard, READ_SLICE, now, outgoing);
+                None
+            }
+        }
     }
 
-    /// End the epoch: whatever is stored can no longer be read. What it occupies goes as room is needed.
+    /// As [`ByteStore::read_with`], without counting as a use.
+    pub fn peek(&self, key: Fingerprint, now: Nanos, tags: &[TagHash]) -> Option<Look> {
+        let shard = self.lock(key);
+        let value = shard.find(key).and_then(|slot| shard.value(slot))?;
+        let (life, _) = self.judge(value, now).ok()?;
+        self.look_with(value, life, tags, now)
+    }
+
+    /// The entry was used, elsewhere.
+    pub fn touch(&self, key: Fingerprint, hits: u32) {
+        let mut shard = self.lock(key);
+        let Some((slot, value)) = shard.find(key).and_then(|slot| Some((slot, shard.value(slot)?))) else { return };
+        let (weight, ends) = (weight(value), value.life().ends);
+        shard.hit(slot, hits);
+        drop(shard);
+        // Whoever has a copy of it knows that its time is not over.
+        self.estimate.hit(key.low, weight, ends, hits, 0);
+    }
+
+    /// Store the entry under the key it was made for.
+    pub fn insert(&self, key: Fingerprint, value: &Value, now: Nanos) -> Insertion {
+        let mut outgoing = Outgoing::default();
+        let mut shard = self.lock(key);
+        let slot = shard.find(key);
+        let stored = self.life(value, value.life(), value.tags()).is_some();
+        if !stored {
+            // A write that is of no use any more has still ended what was there before it. A load has not.
+            if value.born() == value.stamp()
+                && let Some(slot) = slot
+            {
+                outgoing.0.extend(shard.remove(slot));
+            }
+            drop(shard);
+            return Insertion { stored, outgoing };
+        }
+        if let Some(changed) = &mut shard.changed {
+            changed.keys.insert(key);
+        }
+        match slot {
+            Some(slot) => {
+                let gone = shard.replace(slot, value.clone());
+                if let Some(Err(cause)) = gone.as_ref().map(|gone| self.judge(gone, now)) {
+                    shard.count(cause);
+                }
+                outgoing.0.extend(gone);
+            }
+            None => shard.insert(key, value.clone()),
+        }
+        self.evict_locked(&mut shard, now, &mut outgoing);
+        self.written(shard, now, &mut outgoing);
+        self.estimate.insert(key.low, weight(value), value.life().ends);
+        Insertion { stored, outgoing }
+    }
+
+    fn take_out_locked(&self, shard: &mut Shard, slot: Slot, cause: Cause, outgoing: &mut Outgoing) {
+        outgoing.0.extend(shard.remove(slot));
+        shard.count(cause);
+    }
+
+    /// Store an entry of a file, unless its key has been changed meanwhile, something is there, or there is no room.
+    fn insert_restored(&self, key: Fingerprint, value: Value, now: Nanos) -> bool {
+        let mut shard = self.lock(key);
+        let changed = shard.changed.as_ref().is_none_or(|changed| changed.holds(key, &value));
+        let full = shard.weight() + u64::from(weight(&value)) > self.capacity;
+        if changed || full || shard.find(key).is_some() || self.judge(&value, now).is_err() {
+            return false;
+        }
+        shard.insert(key, value);
+        true
+    }
+
+    /// A write to `shard` is done. Now and then it is followed by a slice of sweeping, each time in the next shard: so the dead
+    /// go everywhere, wherever the writes go.
+    fn written(&self, mut shard: MutexGuard<'_, Shard>, now: Nanos, outgoing: &mut Outgoing) {
+        shard.writes = shard.writes.wrapping_add(1);
+        let due = shard.writes.is_multiple_of(WRITES_PER_SLICE);
+        drop(shard);
+        if due {
+            let next = self.swept.fetch_add(1, Ordering::Relaxed) % self.shards.len();
+            if let Some(mut shard) = self.shards.get(next).and_then(|shard| shard.0.try_lock()) {
+                self.sweep_locked(&mut shard, WRITE_SLICE, now, outgoing);
+            }
+        }
+    }
+
+    fn sweep_locked(&self, shard: &mut Shard, slots: usize, now: Nanos, outgoing: &mut Outgoing) {
+        shard.sweep(slots, |value| self.judge(value, now).err(), outgoing);
+    }
+
+    fn evict_locked(&self, shard: &mut Shard, now: Nanos, outgoing: &mut Outgoing) {
+        while let Some(gone) = shard.evict() {
+            match self.judge(&gone, now) {
+                Ok(_) => shard.evictions += 1,
+                Err(cause) => shard.count(cause),
+            }
+            outgoing.0.push(gone);
+        }
+    }
+
+    /// Take the entry out. Whether it could still be read.
+    pub fn remove(&self, key: Fingerprint, now: Nanos) -> (bool, Outgoing) {
+        let mut outgoing = Outgoing::default();
+        self.invalidations.next_moment();
+        let mut shard = self.lock(key);
+        if let Some(changed) = &mut shard.changed {
+            changed.keys.insert(key);
+        }
+        let gone = shard.find(key).and_then(|slot| shard.remove(slot));
+        let judged = gone.as_ref().map(|gone| self.judge(gone, now));
+        if let Some(Err(cause)) = judged {
+            shard.count(cause);
+        }
+        outgoing.0.extend(gone);
+        self.written(shard, now, &mut outgoing);
+        self.estimate.remove(key.low);
+        (matches!(judged, Some(Ok(_))), outgoing)
+    }
+
+    /// Leave the entry only its grace, beginning now. Whether it was fresh or stale.
+    pub fn expire(&self, key: Fingerprint, now: Nanos) -> (bool, Outgoing) {
+        let mut outgoing = Outgoing::default();
+        self.invalidations.next_moment();
+        let mut shard = self.lock(key);
+        if let Some(changed) = &mut shard.changed {
+            changed.keys.insert(key);
+        }
+        let Some((slot, value)) = shard.find(key).and_then(|slot| Some((slot, shard.value(slot)?))) else {
+            return (false, outgoing);
+        };
+        let expired = match self.judge(value, now) {
+            Ok((_, State::Grace)) => false,
+            Ok((life, _)) => {
+                let ends = self.windows.expired(life, now).ends;
+                if ends > now {
+                    let expiring = value.expiring(ends);
+                    outgoing.0.extend(shard.replace(slot, expiring));
+                } else {
+                    outgoing.0.extend(shard.remove(slot));
+                }
+                true
+            }
+            Err(cause) => {
+                self.take_out_locked(&mut shard, slot, cause, &mut outgoing);
+                false
+            }
+        };
+        drop(shard);
+        (expired, outgoing)
+    }
+
+    /// Take out all whose key begins with `prefix`: looks at every entry. How many could still be read.
+    pub fn remove_prefix(&self, prefix: &[u16], now: Nanos) -> u64 {
+        self.invalidations.next_moment();
+        let mut readable = 0;
+        for shard in &self.shards {
+            let mut at = 0;
+            loop {
+                let mut outgoing = Outgoing::default();
+                let mut shard = shard.0.lock();
+                if at == 0
+                    && let Some(changed) = &mut shard.changed
+                {
+                    changed.prefixes.push(prefix.into());
+                }
+                let end = shard.slots().min(at + SLICE);
+                for slot in at as Slot..end as Slot {
+                    if shard.value(slot).is_some_and(|value| value.name().starts_with(prefix))
+                        && let Some(gone) = shard.remove(slot)
+                    {
+                        match self.judge(&gone, now) {
+                            Ok(_) => readable += 1,
+                            Err(cause) => shard.count(cause),
+                        }
+                        outgoing.0.push(gone);
+                    }
+                }
+                let over = end == shard.slots();
+                drop(shard);
+                if over {
+                    break;
+                }
+                at = end;
+            }
+        }
+        readable
+    }
+
+    /// What entries of these tags that were born before are still good for. `wall_ms` says when this is on the calendar.
+    pub fn invalidate(&self, tags: &[TagHash], force: Force, now: Nanos, wall_ms: u64) {
+        self.invalidations.invalidate(tags, force, now, wall_ms, self.windows.grace());
+    }
+
+    /// Whether an invalidation of any of `tags`, soft or hard, concerns what was born at `born`.
+    pub fn invalidated_since(&self, tags: &[TagHash], born: u64) -> bool {
+        self.invalidations.ruling(tags.iter().copied(), born) != Ruling::Good
+    }
+
+    /// Forget everything, in constant time for the caller.
     pub fn clear(&self) {
-        let mut live = self.live.lock();
-        self.epoch.fetch_add(1, Ordering::AcqRel);
-        *live = Live::default();
+        self.invalidations.clear();
+        self.estimate.clear();
+        discard(self.swap_out());
     }
 
-    fn discount(&self, gone: &Bytes) {
-        self.account(gone, |live, weight| Live {
-            entries: live.entries.saturating_sub(1),
-            bytes: live.bytes.saturating_sub(weight),
-        });
+    fn swap_out(&self) -> Vec<Contents> {
+        self.shards.iter().map(|shard| shard.0.lock().swap_out(self.capacity)).collect()
     }
 
-    fn account(&self, value: &Bytes, change: impl FnOnce(Live, u64) -> Live) {
-        let mut live = self.live.lock();
-        if value.epoch == self.epoch() {
-            *live = change(*live, value.weight());
+    /// Look through a slice of each shard for dead entries.
+    pub fn sweep(&self, now: Nanos) {
+        for shard in &self.shards {
+            let mut outgoing = Outgoing::default();
+            let mut shard = shard.0.lock();
+            self.sweep_locked(&mut shard, SLICE, now, &mut outgoing);
+            drop(shard);
         }
     }
 
     /// What is stored, and what has gone.
     pub fn accounts(&self) -> Accounts {
-        let Live { entries, bytes } = *self.live.lock();
-        Accounts {
-            entries,
-            bytes,
-            evictions: self.evictions.load(Ordering::Relaxed),
-            expirations: self.expirations.load(Ordering::Relaxed),
+        self.shards.iter().fold(Accounts::default(), |sum, shard| {
+            let shard = shard.0.lock();
+            Accounts {
+                entries: sum.entries + shard.len() as u64,
+                bytes: sum.bytes + shard.weight(),
+                evictions: sum.evictions + shard.evictions,
+                expirations: sum.expirations + shard.expirations,
+            }
+        })
+    }
+
+    /// How many shards there are.
+    pub(super) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// Collect what can be read of a slice of a shard's slots, and for how long each stays fresh, or how long ago it was. Answers
+    /// where to go on.
+    pub(super) fn look_through(
+        &self,
+        shard: usize,
+        slots: Range<usize>,
+        now: Nanos,
+        into: &mut Vec<(Value, Life, i64)>,
+    ) -> Option<usize> {
+        let shard = self.shards.get(shard)?.0.lock();
+        let end = slots.end.min(shard.slots());
+        for slot in slots.start as Slot..end as Slot {
+            if let Some(value) = shard.value(slot)
+                && let Ok((life, _)) = self.judge(value, now)
+            {
+                into.push((value.clone(), life, self.windows.fresh_for(life, now)));
+            }
         }
+        (end < shard.slots()).then_some(end)
+    }
+
+    /// Begin to read a file in. From now on it is noted which keys are changed.
+    pub(super) fn begin_restoring(&self) -> Restoring<'_> {
+        let one = self.restoring.lock();
+        for shard in &self.shards {
+            shard.0.lock().changed = Some(Changed::default());
+        }
+        Restoring { store: self, born: self.moment() + 1, _one: one }
+    }
+
+    /// What more or less room would bring, where this much brings `hit_ratio`.
+    pub fn estimates(&self, hit_ratio: f64) -> Estimates {
+        self.estimate.estimates(hit_ratio)
+    }
+}
+
+/// A file is being read in.
+pub(super) struct Restoring<'a> {
+    store: &'a ByteStore,
+    born: u64,
+    _one: MutexGuard<'a, ()>,
+}
+
+impl Restoring<'_> {
+    /// Store the entry, unless the cache knows better or has no room. `now` and `wall` are the same time.
+    pub(super) fn take_over(&self, written: &Written<'_>, now: Nanos, wall: Nanos) -> bool {
+        let Restoring { store, born, .. } = *self;
+        let draft = &written.draft;
+        let negative = draft.kind == Kind::Nothing;
+        // No longer than it was fresh when it was stored, whatever the calendar says.
+        let ttl = written.fresh_until.saturating_sub_unsigned(written.stored);
+        let fresh_for = written.fresh_until.saturating_sub_unsigned(wall).min(ttl);
+        let ends = store.windows.ends_of(now, fresh_for, negative);
+        let life = Life { ends, negative, restored: true, expired: written.expired };
+        let life = match store.invalidations.ruling_by_wall(draft.tags.iter().copied(), written.stored / MILLI) {
+            Ruling::Good => life,
+            Ruling::Expired(expiry) => store.expired(life, expiry),
+            Ruling::Invalid => return false,
+        };
+        if life.ends <= now || !store.fits(draft) {
+            return false;
+        }
+        let stamp = store.invalidations.next_moment();
+        let stored_ms = (now / MILLI).wrapping_sub(wall.saturating_sub(written.stored) / MILLI);
+        let value = Value::new(
+            draft,
+            Origin { stamp, born, stored_ms, ends: life.ends, restored: true, expired: life.expired },
+        );
+        store.insert_restored(draft.key, value, now)
+    }
+}
+
+impl Drop for Restoring<'_> {
+    fn drop(&mut self) {
+        for shard in &self.store.shards {
+            drop(shard.0.lock().changed.take());
+        }
+    }
+}
+
+impl Drop for ByteStore {
+    fn drop(&mut self) {
+        discard(self.swap_out());
+    }
+}
+
+/// Drop the entries; where they are many, not on the caller's time.
+fn discard(contents: Vec<Contents>) {
+    if contents.iter().map(Contents::len).sum::<usize>() > MANY {
+        // If there is no thread to be had, the entries are dropped here with the closure.
+        let _ = std::thread::Builder::new().name("spillway-drop".into()).spawn(move || drop(contents));
     }
 }

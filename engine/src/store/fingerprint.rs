@@ -1,6 +1,7 @@
 //! A key as 128 keyed bits. Never keeps the key, and never hashes without the process's secret.
 
 use ahash::RandomState;
+use smallvec::SmallVec;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::OnceLock;
 
@@ -12,6 +13,15 @@ pub struct Fingerprint {
     pub low: u64,
     /// Picks the shard.
     pub high: u64,
+}
+
+/// A key and its text, for who stores both.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// What it is found by.
+    pub fingerprint: Fingerprint,
+    /// As 16-bit units.
+    pub units: &'a [u16],
 }
 
 impl Fingerprint {
@@ -27,13 +37,20 @@ impl Fingerprint {
         Fingerprint { low: hash(low), high: hash(high) }
     }
 
+    /// The fingerprint of a key given as UTF-16 units.
+    pub fn of_units(units: &[u16]) -> Self {
+        let bytes: SmallVec<[u8; 256]> = units.iter().flat_map(|unit| unit.to_ne_bytes()).collect();
+        Fingerprint::of(&bytes)
+    }
+
     /// One of `count` places, evenly.
     pub fn place(self, count: usize) -> usize {
         ((u128::from(self.high) * count as u128) >> 64) as usize
     }
 }
 
-fn secret() -> RandomState {
+/// Seeds nobody can guess.
+pub(super) fn secret() -> RandomState {
     RandomState::with_seeds(random_word(), random_word(), random_word(), random_word())
 }
 

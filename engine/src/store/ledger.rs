@@ -1,9 +1,9 @@
 //! What one environment holds and waits for, so that all of it comes back when the environment ends.
 //! Never gives anything back while its lock is held, and never blocks on another ledger.
 
-use super::bytes::Bytes;
-use crate::clock::Clock;
-use parking_lot::Mutex;
+use super::bytes::Value;
+use crate::clock::{Clock, Nanos};
+use crate::sync::Mutex;
 use slab::Slab;
 use std::sync::Arc;
 
@@ -30,8 +30,8 @@ pub struct Letter {
 pub enum News {
     /// The receipt is a permit, or the lead of a flight, from now on.
     Yours,
-    /// The value another loaded.
-    Landed(Arc<Bytes>),
+    /// The value another loaded, and how long it was fresh from then on.
+    Landed(Value, Nanos),
     /// What was held has expired: the receipt stands for nothing any more.
     Expired,
 }
@@ -133,6 +133,22 @@ impl Ledger {
         true
     }
 
+    /// The wait is over and nothing is held: the letter says how it ended. False, and nothing done, when nobody is there.
+    pub fn tell(&self, receipt: Receipt, news: News) -> bool {
+        let mut book = self.book.lock();
+        let struck = book.strike_locked(receipt, true);
+        if struck.is_some() {
+            self.post.post(Letter { receipt, news });
+        }
+        drop(book);
+        struck.is_some()
+    }
+
+    /// Where a wait takes place. None if it is over.
+    pub fn whereabouts(&self, receipt: Receipt) -> Option<Token> {
+        self.book.lock().find_locked(receipt).filter(|entry| entry.waiting).map(|entry| entry.token)
+    }
+
     /// Strike out what is held. None if it was struck out before: a permit comes back once.
     pub fn settle(&self, receipt: Receipt) -> Option<Token> {
         self.strike(receipt, false).map(|entry| entry.token)
@@ -144,11 +160,7 @@ impl Ledger {
     }
 
     fn strike(&self, receipt: Receipt, waiting: bool) -> Option<Entry> {
-        let mut book = self.book.lock();
-        if book.find_locked(receipt)?.waiting != waiting {
-            return None;
-        }
-        book.entries.try_remove((receipt & INDEX) as usize)
+        self.book.lock().strike_locked(receipt, waiting)
     }
 
     /// Strike out what is held and give it back to where it came from. False if that was done before.
@@ -193,5 +205,12 @@ impl Ledger {
 impl Book {
     fn find_locked(&mut self, receipt: Receipt) -> Option<&mut Entry> {
         self.entries.get_mut((receipt & INDEX) as usize).filter(|entry| entry.turn == receipt >> INDEX_BITS)
+    }
+
+    fn strike_locked(&mut self, receipt: Receipt, waiting: bool) -> Option<Entry> {
+        if self.find_locked(receipt)?.waiting != waiting {
+            return None;
+        }
+        self.entries.try_remove((receipt & INDEX) as usize)
     }
 }

@@ -99,6 +99,11 @@ impl<T> Waiters<T> {
         self.next().and_then(|index| self.nodes.get(index as usize)).map(|node| &node.waiter)
     }
 
+    /// The one at a place. None if the waiter's turn has come already.
+    pub fn get(&self, place: Place) -> Option<&T> {
+        self.nodes.get(place.index as usize).filter(|node| node.turn == place.turn).map(|node| &node.waiter)
+    }
+
     /// The one who is next leaves.
     pub fn pop(&mut self) -> Option<T> {
         self.next().and_then(|first| self.unlink(first))

@@ -53,7 +53,7 @@ impl LetterBox {
             .map(|Letter { receipt, news }| match news {
                 News::Yours => Said::Yours(receipt),
                 News::Expired => Said::Expired(receipt),
-                News::Landed(bytes) => Said::Landed(receipt, bytes.value.to_vec()),
+                News::Landed(value, _) => Said::Landed(receipt, value.bytes().to_vec()),
             })
             .collect()
     }

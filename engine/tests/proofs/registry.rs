@@ -47,7 +47,13 @@ fn breaker() -> BreakerConfig {
 }
 
 fn cache() -> CacheConfig {
-    CacheConfig { ttl_ms: 300_000.0, jitter: 0.1, max_bytes: 65_536.0, max_value_bytes: 8_192.0 }
+    CacheConfig {
+        ttl_ms: 300_000.0,
+        jitter: 0.1,
+        max_bytes: 65_536.0,
+        max_value_bytes: 8_192.0,
+        ..CacheConfig::default()
+    }
 }
 
 fn open(registry: &Registry, config: LimiterConfig, on_mismatch: OnMismatch) -> Arc<Limiter> {

@@ -1,0 +1,69 @@
+// Owns the cache that an adapter puts its face on: which options it has, and that it is opened when it is first used.
+// Never opens one where a module is merely imported: frameworks do that while they build, and where native code cannot run.
+'use strict'
+
+const { knobsOf } = require('../../lib/knobs.js')
+const { Options, nameOf } = require('../../lib/options.js')
+const { Spillway } = require('../../lib/spillway.js')
+
+/** @typedef {InstanceType<typeof import('../../lib/cache.js').Cache>} Cache */
+
+/** What each of these adapters has. */
+const OPTIONS = ['name', 'maxBytes', 'maxValueBytes', 'clock']
+const MIB = 1024 ** 2
+const SIZES = { min: 64 * 1024, max: 1024 ** 4, fallback: 64 * MIB }
+
+/** How long what never expires is fresh, and how long one value may be at most: ten years. */
+const FOREVER_MS = 3650 * 86_400_000
+
+class Beneath {
+  #prefix
+  #kept
+  #maxBytes
+  /** @type {number | undefined} */
+  #maxValueBytes
+  #clock
+  /** @type {Cache | undefined} */
+  #cache
+
+  /**
+   * @param {string} of whose options they are, as messages name it
+   * @param {unknown} given
+   * @param {object} own
+   * @param {string} own.prefix in the identity of every such cache, so that one of the application's may have the same name
+   * @param {readonly string[]} [own.others] options that the adapter adds
+   * @param {import('../../index').CacheOptions} own.kept how the adapter keeps values, whatever its user says
+   */
+  constructor(of, given, { prefix, others = [], kept }) {
+    const options = new Options(of, given, [...OPTIONS, ...others])
+    this.#prefix = prefix
+    this.#kept = kept
+    this.name = nameOf('cache', options.get('name') ?? prefix)
+    this.#maxBytes = options.size('maxBytes', SIZES)
+    const isGiven = options.get('maxValueBytes') !== undefined
+    this.#maxValueBytes = isGiven
+      ? options.size('maxValueBytes', { min: 1, max: this.#maxBytes / 8, fallback: 1 })
+      : undefined
+    this.#clock = options.callback('clock')
+    this.options = options
+  }
+
+  /** The cache; opened now, if this is its first use. */
+  get cache() {
+    return (this.#cache ??= this.#open())
+  }
+
+  #open() {
+    const spillway = new Spillway({ prefix: this.#prefix, ...(this.#clock && { clock: this.#clock }) })
+    const maxValueBytes = this.#maxValueBytes ?? Math.floor(this.#size() / 8)
+    return spillway.cache(this.name, { ...this.#kept, jitter: 0, maxBytes: this.#maxBytes, maxValueBytes })
+  }
+
+  /** What `maxBytes` comes to with the environment: the largest value is a part of that. */
+  #size() {
+    const { options } = knobsOf('cache', this.name, { maxBytes: this.#maxBytes }, process.env)
+    return new Options('a cache', options, ['maxBytes']).size('maxBytes', SIZES)
+  }
+}
+
+module.exports = { Beneath, FOREVER_MS }

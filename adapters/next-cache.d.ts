@@ -1,0 +1,53 @@
+// Owns the types of spillway/next-cache, written by hand.
+// Never imports Next's types: structural ones fit every version that has such a handler.
+
+import type { ByteSize, Cache } from '../index.js'
+
+export interface NextCacheOptions {
+  /** The cache underneath, one for all threads of the process. It has knobs like any cache. Default `'next-cache'`. */
+  name?: string
+  /** As of a cache: all pages with what they take beside. Default `'64mb'`. */
+  maxBytes?: ByteSize
+  /** As of a cache; a larger page is made for each request, which Next says in its log. Default, and at most, an eighth of `maxBytes`. */
+  maxValueBytes?: ByteSize
+  /** Where time comes from, for tests: milliseconds since 1970. Such a handler is alone with its clock. Default: the system's clocks. */
+  clock?: () => number
+}
+
+/** What Next stores: a page, a route's response, a fetch's, an image or a redirect, as its `kind` says. */
+export interface NextCacheValue {
+  readonly kind: string
+  readonly [property: string]: any
+}
+
+export interface NextCacheEntry {
+  lastModified: number
+  value: NextCacheValue | null
+  cacheControl?: { revalidate: number | false; expire?: number }
+}
+
+/** An instance of it is made by Next for each request. */
+export interface NextCacheHandler {
+  get(key: string, asked?: any): Promise<any>
+  set(key: string, value: any, told?: any): Promise<void>
+  revalidateTag(tags: string | string[], durations?: { expire?: number }): Promise<void>
+  resetRequestCache(): void
+}
+
+export interface NextCacheHandlerClass {
+  new (context?: any): NextCacheHandler
+  /** The cache itself, for `stats()`, `dump()` and `restore()`. */
+  readonly cache: Cache<unknown>
+}
+
+/**
+ * Next's `cacheHandler`: pages, route handlers and fetches in native memory of a bounded size.
+ *
+ * `revalidateTag(tag, 'max')` serves what has the tag once more, or for as long as the profile says, while it is made anew;
+ * `revalidateTag(tag, { expire: 0 })`, `updateTag` and `revalidatePath` have the next one wait. Either takes constant time. What was
+ * being made when its tag was revalidated is not kept. What the build has made is read from its files when it is first asked for.
+ *
+ * @throws `E_OPTION`, `E_NAME`, `E_SIZE` for options that are wrong
+ * @example export default nextCache({ maxBytes: '256mb' })
+ */
+export function nextCache(options?: NextCacheOptions): NextCacheHandlerClass

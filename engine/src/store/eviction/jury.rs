@@ -1,0 +1,136 @@
+//! Which setting is best just now. Owns one shadow of the cache for each, and how well each has done of late.
+//! Never shadows more than a bounded number of keys: of a large cache, a sample.
+
+use super::ghosts::mix;
+use super::setting::{Merit, SETTINGS, Setting};
+use super::shadow::Shadow;
+use super::spread::Spread;
+
+/// Entries of one shadow, at most; more where there are so many real ones that they hardly count beside them.
+const FEWEST: usize = 256;
+const MOST: usize = 2048;
+const RESIDENTS_FOR_ONE: usize = 64;
+
+/// A hit counts less by this part for each turn of a shadow since, which is as many uses as it has entries: half after 33.
+const FADED_IN_A_TURN: f64 = 1.0 / 48.0;
+
+/// Uses between two looks at the scores.
+const TERM: u32 = 16;
+
+/// A setting is left for another that has this many hits more, beside as many as the chance of a sample makes likely.
+const AHEAD: f64 = 1.0;
+const AHEAD_BY_CHANCE: f64 = 0.1;
+
+/// Where weights differ much, settings that leave them out of account are seldom the better ones, and a sample seldom tells.
+const FAVOUR: f64 = 1.1;
+
+/// The heaviest of the sampled keys, as a part of a shadow's capacity: a heavier one would say more about itself than about many.
+const HEAVIEST: u64 = 8;
+
+struct Juror {
+    setting: Setting,
+    shadow: Shadow,
+    /// Hits, faded.
+    score: f64,
+}
+
+/// The shadows and what they have led to.
+pub(super) struct Jury {
+    jurors: Vec<Juror>,
+    chosen: usize,
+    capacity: u64,
+    /// One key in two to the power of this is shadowed.
+    rarity: u32,
+    uses: u32,
+    spread: Spread,
+}
+
+impl Jury {
+    pub(super) fn new(capacity: u64) -> Self {
+        let juror = |setting| Juror { setting, shadow: Shadow::new(capacity, setting), score: 0.0 };
+        let jurors = SETTINGS.into_iter().map(juror).collect();
+        Jury { jurors, chosen: 0, capacity, rarity: 0, uses: 0, spread: Spread::default() }
+    }
+
+    /// What is followed.
+    pub(super) fn setting(&self) -> Setting {
+        self.jurors.get(self.chosen).map_or(SETTINGS[0], |juror| juror.setting)
+    }
+
+    /// Somebody used the key. Answers the setting to follow from now on, if it is another one.
+    #[inline]
+    pub(super) fn observe(&mut self, hash: u64, weight: u32, times: u32, residents: usize) -> Option<Setting> {
+        if mix(hash).trailing_zeros() < self.rarity {
+            return None;
+        }
+        self.try_all(hash, weight, times, residents)
+    }
+
+    fn try_all(&mut self, hash: u64, weight: u32, times: u32, residents: usize) -> Option<Setting> {
+        let room = self.capacity >> self.rarity;
+        if self.rarity > 0 && u64::from(weight) > room / HEAVIEST {
+            return None;
+        }
+        self.spread.note(weight);
+        let mut longest = 0;
+        let mut heaviest = 0;
+        for Juror { shadow, score, .. } in &mut self.jurors {
+            let hits = times - u32::from(!shadow.observe(hash, weight, times));
+            *score += f64::from(hits);
+            longest = longest.max(shadow.len());
+            heaviest = heaviest.max(shadow.weight());
+        }
+        let most = (residents / RESIDENTS_FOR_ONE).clamp(FEWEST, MOST);
+        if longest >= most {
+            self.sample(self.rarity + 1);
+        } else if self.rarity > 0 && longest < most / 4 && heaviest > room / 2 {
+            self.sample(self.rarity - 1);
+        }
+        self.uses = self.uses.wrapping_add(1);
+        if self.uses.is_multiple_of(TERM) { self.judge(longest) } else { None }
+    }
+
+    /// Shadow one key in two to the power of `rarity`.
+    fn sample(&mut self, rarity: u32) {
+        self.rarity = rarity;
+        for Juror { shadow, .. } in &mut self.jurors {
+            shadow.resize(self.capacity >> rarity);
+            shadow.retain(|hash| mix(hash).trailing_zeros() >= rarity);
+        }
+    }
+
+    fn judge(&mut self, entries: usize) -> Option<Setting> {
+        let faded = (f64::from(TERM) / entries.max(TERM as usize) as f64) * FADED_IN_A_TURN;
+        let wide = self.spread.is_wide();
+        let (mut best, mut most, mut now) = (0, f64::NEG_INFINITY, 0.0);
+        for (i, Juror { setting, score, .. }) in self.jurors.iter_mut().enumerate() {
+            *score *= 1.0 - faded;
+            let favoured = wide && setting.merit == Merit::Density;
+            let score = if favoured { *score * FAVOUR } else { *score };
+            if i == self.chosen {
+                now = score;
+            }
+            if score > most {
+                (best, most) = (i, score);
+            }
+        }
+        if best == self.chosen || most <= now + AHEAD_BY_CHANCE * most.sqrt() + AHEAD {
+            return None;
+        }
+        self.chosen = best;
+        Some(self.setting())
+    }
+
+    /// The key is no longer there, for another reason than want of room.
+    pub(super) fn remove(&mut self, hash: u64) {
+        if mix(hash).trailing_zeros() >= self.rarity {
+            for Juror { shadow, .. } in &mut self.jurors {
+                shadow.remove(hash);
+            }
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.jurors.iter().map(|juror| juror.shadow.bytes()).sum()
+    }
+}

@@ -1,0 +1,5 @@
+// Pages, route handlers and fetches, in native memory.
+// Never more than this much of it.
+import { nextCache } from 'spillway/next-cache'
+
+export default nextCache({ maxBytes: '64mb' })

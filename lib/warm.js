@@ -1,0 +1,168 @@
+// Filling a cache before anybody asks: a few loads at a time, and none of what is fresh. Owns their pace.
+// Never keeps more of its source than it is working on.
+'use strict'
+
+const { keptOf } = require('./cache-shape.js')
+const deadlines = require('./deadlines.js')
+const { isKey, keyTrouble } = require('./keys.js')
+const { misuse, shown } = require('./misuse.js')
+const { Options } = require('./options.js')
+
+/** @typedef {InstanceType<typeof import('./cache.js').Cache>} Cache */
+/** @typedef {import('./cache-shape.js').Kept} Kept */
+
+const HOUR = 3_600_000
+
+/** After so many entries that needed no waiting, the event loop has its turn. */
+const IN_ONE_TURN = 256
+
+// As it was at the start: under fake timers nobody would fire it.
+const { setImmediate } = globalThis
+
+/**
+ * @param {Cache} cache
+ * @param {InstanceType<typeof import('./values.js').Values>} values
+ * @param {InstanceType<typeof import('./loads.js').Loads>} loads
+ * @param {any} given
+ * @param {unknown} pace
+ * @returns {Promise<import('../index').Warmed>}
+ */
+async function warmed(cache, values, loads, given, pace) {
+  const { concurrency, spreadMs, signal } = paceOf(pace)
+  const source = sourceOf(cache, typeof given === 'function' ? await given() : given)
+  /** @type {import('../index').Warmed} */
+  const counts = { loaded: 0, failed: 0, present: 0 }
+  /** @type {Set<Promise<void>>} */
+  const running = new Set()
+  const stop = stopOf(signal)
+
+  /** @param {unknown} error */
+  const failed = (error) => {
+    if (counts.failed++ === 0) counts.error = error
+  }
+  /**
+   * @param {string} key
+   * @param {(call: any) => any} loader
+   * @param {Kept} kept
+   */
+  const loadOne = async (key, loader, kept) => {
+    if (spreadMs > 0) await stop.or(pause(Math.random() * spreadMs))
+    if (signal?.aborted) return
+    try {
+      // Fresh or not at all: an old value is no success here.
+      await loads.join(key, loader, { ...kept, signal: undefined, waitUntil: undefined, reload: false })
+      counts.loaded++
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  try {
+    for (let turned = 0; ; turned++) {
+      const { done, value: entry } = await stop.or(source.next())
+      if (done) break
+      const [key, value, options, kept] = partsOf(cache, entry)
+      if (values.isFresh(key)) {
+        counts.present++
+      } else if (typeof value === 'function') {
+        while (running.size >= concurrency) await stop.or(Promise.race(running))
+        const one = loadOne(key, value, kept).finally(() => running.delete(one))
+        running.add(one)
+      } else {
+        try {
+          cache.set(key, value, options)
+          counts.loaded++
+        } catch (error) {
+          failed(error)
+        }
+      }
+      if (turned % IN_ONE_TURN === IN_ONE_TURN - 1) await new Promise((resolve) => setImmediate(resolve))
+    }
+    await stop.or(Promise.all(running))
+    return counts
+  } catch (error) {
+    // Not waited for: a source that hangs is what an abort may be for.
+    Promise.resolve(source.return?.()).catch(() => {})
+    throw error
+  } finally {
+    stop.end()
+  }
+}
+
+/**
+ * What ends every wait, with its reason.
+ * @param {AbortSignal | undefined} signal
+ */
+function stopOf(signal) {
+  /** @type {(error: unknown) => void} */
+  let stop = () => {}
+  /** @type {Promise<never>} */
+  const stopped = new Promise((_, reject) => (stop = reject))
+  stopped.catch(() => {})
+  const abort = () => stop(signal?.reason)
+  if (signal?.aborted) abort()
+  signal?.addEventListener('abort', abort, { once: true })
+  return {
+    /**
+     * @template T
+     * @param {PromiseLike<T> | T} waiting
+     * @returns {Promise<T>}
+     */
+    or: (waiting) => (signal === undefined ? Promise.resolve(waiting) : Promise.race([stopped, waiting])),
+    end: () => signal?.removeEventListener('abort', abort),
+  }
+}
+
+/** @param {number} milliseconds */
+function pause(milliseconds) {
+  return new Promise((resolve) => deadlines.schedule(milliseconds, resolve))
+}
+
+/** @param {unknown} given */
+function paceOf(given) {
+  const options = new Options('warm()', given, ['concurrency', 'spread', 'signal'])
+  const signal = /** @type {any} */ (options.get('signal'))
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw options.wrong('signal', 'of warm() must be an AbortSignal')
+  }
+  return {
+    concurrency: options.whole('concurrency', { min: 1, max: 1000, fallback: 4 }),
+    spreadMs: options.duration('spread', { min: 0, max: HOUR, fallback: 0 }),
+    signal: /** @type {AbortSignal | undefined} */ (signal),
+  }
+}
+
+/**
+ * @param {Cache} cache
+ * @param {any} source
+ * @returns {Iterator<any> | AsyncIterator<any>}
+ */
+function sourceOf(cache, source) {
+  if (typeof source === 'object' && source !== null) {
+    if (typeof source[Symbol.asyncIterator] === 'function') return source[Symbol.asyncIterator]()
+    if (typeof source[Symbol.iterator] === 'function') return source[Symbol.iterator]()
+  }
+  const rule = 'must be iterable, or a function that answers something iterable, like [[key, load]]'
+  throw misuse('E_OPTION', `\`source\` of warm() of the cache "${cache.name}" ${rule}; got ${shown(source)}`, {
+    option: 'source',
+  })
+}
+
+/**
+ * @param {Cache} cache
+ * @param {any} entry
+ * @returns {[string, any, any, Kept]}
+ */
+function partsOf(cache, entry) {
+  if (!Array.isArray(entry) || entry.length < 2 || entry.length > 3) {
+    const rule = 'must be [key, value], [key, load] or one of these with options behind it'
+    throw misuse('E_OPTION', `an entry of warm() of the cache "${cache.name}" ${rule}; got ${shown(entry)}`, {
+      option: 'source',
+    })
+  }
+  const [key, value, options] = entry
+  if (!isKey(key)) throw keyTrouble(cache, key)
+  return [key, value, options, keptOf(options)]
+}
+
+module.exports = { warmed }

@@ -619,13 +619,16 @@ export interface CacheOptions<T = any> {
   maxBytes?: ByteSize
   /** The largest encoded value. Up to an eighth of `maxBytes`. Default `'1mb'` or that eighth, whichever is smaller. */
   maxValueBytes?: ByteSize
-  /** How long a loader may run before its callers are refused and another thread may try. 1 ms to 1 day. Default `'30s'`. */
+  /**
+   * How long a loader may run before its callers are refused and another thread may try; one figure for all threads. 1 ms to 1 day.
+   * Default `'30s'`.
+   */
   loadTimeout?: Duration
   /** How long a loader may run before `getOrSet` answers with what it has in grace; the load goes on. 1 ms to 1 day. Default: none. */
   softTimeout?: Duration
   /**
-   * What the values were made by: a schema, a release. `setVersion` forgets what was stored under another. Up to 128 characters, or a
-   * number. Default: none.
+   * What the values were made by: a schema, a release. It is what the cache begins with; `setVersion` changes it and forgets what was
+   * stored under another. Up to 128 characters, or a number. Default: none.
    */
   version?: string | number
   /**

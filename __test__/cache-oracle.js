@@ -283,7 +283,7 @@ class NaiveCache {
       // Of what has been expired meanwhile there is only grace, from then on.
       for (const { tag, at } of concerning) this.#expireLate(key, tag, at)
       this.#changed(key)
-      found = this.#look(key, 'fresh') ?? found
+      found = this.#look(key, 'grace') ?? found
     }
     // Who came after an invalidation must not get what was loaded before it. Which one it was nobody looks into.
     const invalid = concerning.length > 0

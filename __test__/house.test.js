@@ -81,7 +81,7 @@ test('the package installs nobody else and runs nothing when it is installed', (
 test('lockfiles name no registry, so that everybody installs from their own', () => {
   const examples = fs.readdirSync(path.join(ROOT, 'examples')).map((name) => path.join('examples', name))
   const locked = (folder) => fs.existsSync(path.join(ROOT, folder, 'package-lock.json'))
-  for (const folder of ['.', 'bench', 'scoreboard', ...examples.filter(locked)]) {
+  for (const folder of ['.', 'bench', 'scoreboard', 'traces', ...examples.filter(locked)]) {
     const { packages } = JSON.parse(read(folder, 'package-lock.json'))
     const resolved = Object.entries(packages).filter(([, { resolved: from, link }]) => from !== undefined && !link)
     assert.deepEqual(resolved, [], folder)

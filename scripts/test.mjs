@@ -18,7 +18,10 @@ const steps = /** @type {Record<string, Check | Tests>} */ ({
   install: () => install(),
   prettier: () => run('node_modules/.bin/prettier', ['--check', '--log-level', 'warn', '.']),
   eslint: () => run('node_modules/.bin/eslint', ['--max-warnings', '0', '.']),
-  rustfmt: () => run('cargo', ['fmt', '--all', '--check']),
+  rustfmt: async () => {
+    await run('cargo', ['fmt', '--all', '--check'])
+    await run('cargo', ['fmt', '--manifest-path', 'traces/Cargo.toml', '--check'])
+  },
   build: () => build(),
   types: async () => {
     for (const project of ['tsconfig.json', '__test__/types/nodenext.json', '__test__/types/bundler.json']) {
@@ -35,6 +38,7 @@ const steps = /** @type {Record<string, Check | Tests>} */ ({
   shuttle: () => cargo(['--test', 'shuttle_kernels'], 'shuttle'),
   node: () => node(tests().filter((file) => !GUESTS.test(file))),
   consumers: () => node(tests().filter((file) => file.endsWith('consumers.test.js'))),
+  traces: () => node(tests().filter((file) => file.endsWith('traces.test.js'))),
   examples: () => node(tests().filter((file) => file.endsWith('examples.test.js'))),
 })
 
@@ -50,7 +54,7 @@ const ASSERTING = {
 }
 
 /** These install other people's packages, so they have steps of their own. */
-const GUESTS = /(?:consumers|examples)\.test\.js$/
+const GUESTS = /(?:consumers|examples|traces)\.test\.js$/
 
 /** A test that hangs is a test that failed; the longest one builds a Next.js application. */
 const HUNG_AFTER_MS = 900_000

@@ -3,7 +3,7 @@
 'use strict'
 
 const { start } = require('../children/start.js')
-const { FLAGS } = require('../children/weigh.js')
+const { ALLOCATOR, FLAGS } = require('../children/weigh.js')
 const { judged, row } = require('../duel.js')
 const ours = require('../ours.js')
 const { quantile } = require('../spread.js')
@@ -30,14 +30,6 @@ const CONTESTANTS = [
 
 /** At each tenth of the guards is looked what is held. */
 const MARKS = Array.from({ length: 10 }, (_, tenth) => (tenth + 1) / 10)
-
-/** One heap that gives back what is free: else glibc keeps megabytes of it, more or less of them each time one looks. */
-const ALLOCATOR = {
-  MALLOC_ARENA_MAX: '1',
-  MALLOC_MMAP_THRESHOLD_: '131072',
-  MALLOC_TOP_PAD_: '4096',
-  MALLOC_TRIM_THRESHOLD_: '65536',
-}
 
 /** How much more may be held after all tenths than after none: what looks that are never quite alike add up to. */
 const FLAT = 1.05

@@ -3,7 +3,7 @@
 'use strict'
 
 const { start } = require('../children/start.js')
-const { FLAGS } = require('../children/weigh.js')
+const { ALLOCATOR, FLAGS } = require('../children/weigh.js')
 const { judged, row } = require('../duel.js')
 const { turns } = require('../interleave.js')
 const { VALUE_BYTES } = require('../objects.js')
@@ -30,7 +30,7 @@ module.exports = async function workers({ plan, random }) {
   for (let run = 0; run < plan.runs; run++) {
     for (const place of turns(playing.length, random)) {
       const { kind } = playing[place]
-      const child = start('hold-shared.js', { execArgv: FLAGS })
+      const child = start('hold-shared.js', { execArgv: FLAGS, env: ALLOCATOR })
       try {
         const { bytes, loads } = await child.ask({ kind, count: COUNT })
         taken[kind].megabytes.push(bytes / MB)

@@ -15,7 +15,7 @@ process.once('message', async (/** @type {{ kind: string, count: number }} */ { 
     { length: THREADS },
     (_, thread) => new Worker(file, { workerData: { kind, count, seed: thread + 1 } }),
   )
-  /** @param {'work' | 'weigh'} order */
+  /** @param {'rehearse' | 'work' | 'weigh'} order */
   const all = async (order) => {
     const answers = workers.map((worker) => once(worker, 'message'))
     for (const worker of workers) worker.postMessage(order)
@@ -24,6 +24,7 @@ process.once('message', async (/** @type {{ kind: string, count: number }} */ { 
   /** @param {{ unused: number }[]} threads */
   const resident = async (threads) => threads.reduce((rss, { unused }) => rss - unused, (await held()).rss)
 
+  await all('rehearse')
   const before = await resident(await all('weigh'))
   const worked = await all('work')
   const after = await resident(await all('weigh'))

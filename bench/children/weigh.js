@@ -11,6 +11,14 @@ const { start } = require('./start.js')
  */
 const FLAGS = ['--expose-gc', '--max-semi-space-size=1', '--single-threaded-gc']
 
+/** One heap that gives back what is free: else glibc keeps megabytes of it, more or less of them each time one looks. */
+const ALLOCATOR = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TOP_PAD_: '4096',
+  MALLOC_TRIM_THRESHOLD_: '65536',
+}
+
 /**
  * @typedef {object} Weight
  * @property {number[]} bytes resident at each mark; where the heap shrank, that is added back
@@ -39,4 +47,4 @@ async function weigh(kind, marks) {
   }
 }
 
-module.exports = { weigh, FLAGS }
+module.exports = { weigh, ALLOCATOR, FLAGS }

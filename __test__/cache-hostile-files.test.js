@@ -292,13 +292,17 @@ test(`a process killed ${KILLS} times while it dumps leaves the last dump or the
     const child = fork(DUMPING, [file], { stdio: 'ignore' })
     t.after(() => child.kill('SIGKILL'))
     const last = { begun: 0, ended: 0 }
+    const at = { begun: 0, ended: 0 }
     child.on('message', (message) => {
       const [what, number] = message.split(' ')
       last[what] = Number(number)
+      at[what] = performance.now()
     })
-    // From the second dump on there is an old one to lose. Each time a little later into it.
+    while (last.ended < 1) await once(child, 'message')
+    const took = at.ended - at.begun
+    // From the second dump on there is an old one to lose. Each time a little later into it, to its very end.
     while (last.begun < 2) await once(child, 'message')
-    const until = performance.now() + kill * 2
+    const until = at.begun + (took * kill) / KILLS
     while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve))
     child.kill('SIGKILL')
     await once(child, 'exit')

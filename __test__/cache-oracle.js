@@ -30,6 +30,8 @@ const stepped = (milliseconds) => Math.floor(milliseconds * 100 + 1e-6) / 100
 
 class NaiveCache {
   now = 0
+  /** Whether two loads of one key have come to their deadline at the same time: which is first is nobody's promise, and decides. */
+  tied = false
   /** What happened since it was last emptied: loads that began and answers that were given. */
   happened = []
   counts = { hits: 0, misses: 0, stale: 0, graced: 0, loads: 0, loadFailures: 0, sets: 0, deletes: 0 }
@@ -140,13 +142,16 @@ class NaiveCache {
     return true
   }
 
-  /** The tag of an entry that has just come was expired before. */
-  #expireLate(key, tag, at) {
-    const entry = this.#entries.get(key)
-    if (entry === undefined) return
-    const last = entry.tags.get(tag)
-    if (entry.negative || last + entry.grace <= at) this.#entries.delete(key)
-    else entry.tags.set(tag, at)
+  /** When each tag was expired last, and whether what was born before all that is gone: by one that was more than expired. */
+  #expired(events) {
+    const expired = new Map()
+    let gone = false
+    for (const { tag, soft, at } of events) {
+      // Grace that has ended is not begun anew.
+      gone ||= !soft || expired.get(tag) + this.#options.grace <= at
+      expired.set(tag, at)
+    }
+    return { expired, gone }
   }
 
   expire(key) {
@@ -251,9 +256,11 @@ class NaiveCache {
     this.#flights.add(flight)
     this.counts.loads++
     this.happened.push({ load: party.call.id, previous: this.#look(flight.key, 'grace')?.value })
-    this.#after(this.#options.loadTimeout, () => {
-      if (flight.leader === party && !party.over) this.#fail(flight, 'E_TIMEOUT')
-    })
+    const runs = () => flight.leader === party && !party.over
+    const expire = () => {
+      if (runs()) this.#fail(flight, 'E_TIMEOUT')
+    }
+    this.#after(this.#options.loadTimeout, expire, () => runs() && flight.key)
     const { outcome } = party.call
     if (outcome !== undefined) (takesOver ? this.#late : this.#queue).push(() => this.#end(flight, outcome))
   }
@@ -276,15 +283,18 @@ class NaiveCache {
     const negative = value === undefined
     // What is not kept is no older than now, and fresh for nobody who asks later.
     let found = { value, state: 'fresh', negative, ageMs: 0, freshForMs: 0 }
-    if (flight.current && concerning.every(({ soft }) => soft)) {
+    const kept = !negative || this.#options.negativeTtl > 0
+    const { expired, gone } = this.#expired(concerning)
+    if (flight.current && !(kept && gone)) {
       // That there is nothing is an answer, too: what was there goes.
       this.#entries.delete(key)
-      if (!negative || this.#options.negativeTtl > 0) this.#put(key, value, { ttl, tags: all })
+      if (kept) this.#put(key, value, { ttl, tags: all })
       // Of what has been expired meanwhile there is only grace, from then on.
-      for (const { tag, at } of concerning) this.#expireLate(key, tag, at)
-      this.#changed(key)
+      if (negative && expired.size > 0) this.#entries.delete(key)
+      for (const [tag, at] of expired) this.#entries.get(key)?.tags.set(tag, at)
       found = this.#look(key, 'grace') ?? found
     }
+    if (flight.current) this.#changed(key)
     // Who came after an invalidation must not get what was loaded before it. Which one it was nobody looks into.
     const invalid = concerning.length > 0
     const [again, served] = [[], [leader]]
@@ -355,8 +365,9 @@ class NaiveCache {
 
   // -------------------------------------------------------------- time
 
-  #after(milliseconds, act) {
-    this.#timers.push({ at: this.now + milliseconds, act })
+  /** `ends` answers whose load it would end. */
+  #after(milliseconds, act, ends = () => false) {
+    this.#timers.push({ at: this.now + milliseconds, act, ends })
   }
 
   /** When something is due next. */
@@ -369,6 +380,8 @@ class NaiveCache {
     this.now = now
     const due = this.#timers.filter(({ at }) => at <= now)
     this.#timers = this.#timers.filter(({ at }) => at > now)
+    const ended = due.map(({ ends }) => ends()).filter(Boolean)
+    this.tied ||= new Set(ended).size < ended.length
     for (const { act } of due) act()
     this.#runQueue()
   }

@@ -14,6 +14,7 @@ const PROCESSES = 2
 
 /** How often each thing must at least have been seen for the timelines to say anything. */
 const ENOUGH = {
+  whole: 19_500,
   load: 45_000,
   previous: 7000,
   value: 25_000,

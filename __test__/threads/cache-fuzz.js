@@ -138,12 +138,15 @@ class Fuzz {
     const short = this.#random(4) === 0
     const { truth, hard } = this.#board.all
     const before = Atomics.load(hard, 0)
-    const options = { tags: [this.#ownTag(key)], ttl: short ? 1 + this.#random(3) : '1h' }
+    // What others invalidate meanwhile keeps it from being stored, but must not leave there what it was to replace.
+    const common = this.#random(4) === 0
+    const tags = common ? [this.#ownTag(key), this.#commonTag(key)] : [this.#ownTag(key)]
+    const options = { tags, ttl: short ? 1 + this.#random(3) : '1h' }
     this.#mutate(this.#board.keys, [key], ([version]) => {
       this.#cache.set(this.names[key], this.#valueOf(key, version), options)
     })
     this.#count('set')
-    if (short) return
+    if (short || common) return
     const found = this.#cache.get(this.names[key])
     // Nobody was clearing it when it began, and nobody has begun to since.
     if (Atomics.load(truth, 0) !== before) return

@@ -38,9 +38,9 @@ const floods = {
     const values = Array.from({ length: 17 }, (_, power) => 'x'.repeat(2 ** power))
     cache.set('warm', 1)
     await report()
-    for (let batch = 0; batch < 400; batch++) {
+    for (let batch = 0; batch < 240; batch++) {
       cache.setMany(Array.from({ length: 500 }, (_, key) => [`${batch}:${key}`, values[(key * 7 + batch) % 17]]))
-      if (batch % 100 === 99) await report(cache.stats())
+      if (batch % 60 === 59) await report(cache.stats())
     }
   },
 
@@ -66,8 +66,8 @@ const floods = {
     const cache = face.cache('flooded', { maxBytes: 512 * MIB })
     cache.set('warm', 1)
     await report()
-    for (let round = 0; round < 4; round++) {
-      for (let batch = 0; batch < 800; batch++) {
+    for (let round = 0; round < 3; round++) {
+      for (let batch = 0; batch < 400; batch++) {
         cache.setMany(
           Array.from({ length: 500 }, (_, key) => [`${batch}:${key}`, { batch, key, filler: 'x'.repeat(500) }]),
         )

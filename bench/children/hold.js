@@ -65,7 +65,7 @@ async function fill(cache, count, pauses) {
  */
 async function read(cache, count) {
   for (let n = 0; n < READS; n++) {
-    // Odd, and so a step through all of them without a pattern, where their number is a power of ten.
+    // A prime, so that the steps meet no key twice and follow no order of theirs.
     const key = objectKey((n * 7919) % count)
     if (cache.get(key).id !== key) throw new Error(`${key} was not found`)
     if (n % TURN === 0) await turnOfTheLoop()

@@ -57,6 +57,9 @@ impl Eviction {
 
     /// An entry was used, so many times.
     pub fn hit(&mut self, slot: Slot, times: u32) {
+        if times == 0 {
+            return;
+        }
         if let Some((hash, weight)) = self.order.hit(slot, times) {
             self.observe(hash, weight, times);
         }

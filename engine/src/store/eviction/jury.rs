@@ -75,7 +75,7 @@ impl Jury {
         let mut longest = 0;
         let mut heaviest = 0;
         for Juror { shadow, score, .. } in &mut self.jurors {
-            let hits = times - u32::from(!shadow.observe(hash, weight, times));
+            let hits = times.saturating_sub(u32::from(!shadow.observe(hash, weight, times)));
             *score += f64::from(hits);
             longest = longest.max(shadow.len());
             heaviest = heaviest.max(shadow.weight());

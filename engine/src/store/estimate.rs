@@ -130,10 +130,7 @@ impl Estimate {
             };
             (1.0 - would_miss).clamp(0.0, 1.0)
         };
-        Estimates {
-            half: Some(ratio(&inner.half).min(hit_ratio)),
-            double: Some(ratio(&inner.double).max(hit_ratio)),
-        }
+        Estimates { half: Some(ratio(&inner.half).min(hit_ratio)), double: Some(ratio(&inner.double).max(hit_ratio)) }
     }
 
     /// Other bits than those by which an order of eviction takes samples of its own.

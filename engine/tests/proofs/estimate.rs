@@ -98,15 +98,42 @@ fn values_of_different_weight() {
     close(errors(2_000_000, requests));
 }
 
+/// An estimate beside a full cache, which has seen enough of it for what is missed from now on to count.
+fn awake(capacity: u64) -> Estimate {
+    let estimate = Estimate::new(capacity);
+    for number in 0..3 * capacity {
+        estimate.insert(hash((1 << 50) + number), 1, FOREVER);
+    }
+    for _ in 0..4_096 {
+        estimate.miss(hash(1 << 51), 0);
+    }
+    estimate.insert(hash(1 << 50), 1, FOREVER);
+    estimate
+}
+
 #[test]
 fn nothing_is_said_before_enough_was_seen() {
-    let estimate = Estimate::new(100);
+    assert_eq!(Estimate::new(100).estimates(0.5).half, None);
+    let estimate = awake(100);
     for number in 0..1_023 {
         estimate.miss(hash(number), 0);
     }
     assert_eq!(estimate.estimates(0.0).half, None);
     estimate.miss(hash(5_000), 0);
     assert_eq!(estimate.estimates(0.0).double, Some(0.0));
+}
+
+#[test]
+fn a_cache_that_was_never_half_full_would_do_the_same_in_any_size() {
+    let estimate = Estimate::new(100);
+    for number in 0..50 {
+        estimate.insert(hash(number), 1, FOREVER);
+        estimate.miss(hash(number + 1_000), 0);
+    }
+    let estimates = estimate.estimates(0.25);
+    assert_eq!((estimates.half, estimates.double), (Some(0.25), Some(0.25)));
+    estimate.insert(hash(50), 1, FOREVER);
+    assert_eq!(estimate.estimates(0.25).half, None, "from here on it takes a sample to tell");
 }
 
 #[test]
@@ -122,7 +149,7 @@ fn what_is_over_would_not_be_found_in_a_larger_cache_either() {
 
 #[test]
 fn what_was_deleted_or_cleared_is_not_there_in_another_size() {
-    let estimate = Estimate::new(1_000);
+    let estimate = awake(100);
     for number in 0..4_000 {
         estimate.insert(hash(number % 10), 1, FOREVER);
         estimate.remove(hash(number % 10));
@@ -137,7 +164,7 @@ fn what_was_deleted_or_cleared_is_not_there_in_another_size() {
 
 #[test]
 fn many_looks_at_once_miss_once() {
-    let estimate = Estimate::new(10);
+    let estimate = awake(10);
     for number in 0..100 {
         // Of a hundred looks at a key that the real cache had each time, one missed in the smaller: the first.
         estimate.hit(hash(number), 1, FOREVER, 100, 0);
@@ -148,7 +175,7 @@ fn many_looks_at_once_miss_once() {
 
 #[test]
 fn what_was_seen_long_ago_counts_less() {
-    let estimate = Estimate::new(10);
+    let estimate = awake(10);
     for number in 0..20_000 {
         estimate.miss(hash(number), 0);
     }

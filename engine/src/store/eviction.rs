@@ -40,13 +40,15 @@ pub type Slot = u32;
 pub struct Eviction {
     order: Order,
     jury: Jury,
+    /// Whether anybody has had to go yet. Until then every setting hits alike, and the jury is told of newcomers only.
+    full: bool,
 }
 
 impl Eviction {
     /// Room for `capacity` units of weight.
     pub fn new(capacity: u64) -> Self {
         let jury = Jury::new(capacity);
-        Eviction { order: Order::new(capacity, jury.setting()), jury }
+        Eviction { order: Order::new(capacity, jury.setting()), jury, full: false }
     }
 
     /// An entry that was not there. Whoever has to go for it is asked for with [`Eviction::victim`].
@@ -60,7 +62,9 @@ impl Eviction {
         if times == 0 {
             return;
         }
-        if let Some((hash, weight)) = self.order.hit(slot, times) {
+        if let Some((hash, weight)) = self.order.hit(slot, times)
+            && self.full
+        {
             self.observe(hash, weight, times);
         }
     }
@@ -86,7 +90,9 @@ impl Eviction {
     /// Whom to drop, already taken out; `None` as soon as what is left fits. The newcomer of the latest insertion only if it is
     /// alone and too heavy. The slot's hash can be asked for until the next insertion.
     pub fn victim(&mut self) -> Option<Slot> {
-        self.order.victim()
+        let victim = self.order.victim();
+        self.full |= victim.is_some();
+        victim
     }
 
     /// The hash the entry was inserted with.

@@ -6,7 +6,8 @@
 //! never again, and GDSF where sizes differ. So there is one structure with a handful of [settings](setting::SETTINGS) that each
 //! behave like one of those, a [jury] that tries all of them on shadows of the cache, without values and for a sample of the
 //! keys, and the real [order], which follows whichever setting has lately done best. The settings read the same queues, so
-//! following another one costs nothing at once: entries change places as they are used or as they come up to go.
+//! following another one costs nothing at once: entries change places as they are used or as they come up to go. A cache so
+//! small that its shadows hold all of its keys lets those go first whom the best shadow has let go.
 //!
 //! | taken from | what |
 //! | --- | --- |
@@ -15,9 +16,10 @@
 //! | CLOCK, and S3-FIFO (Yang et al. 2023) | a bit instead of a move when an entry of the main circle is used |
 //! | TinyLFU (Einziger, Friedman, Manes 2017) | at the end of the window, the more frequent one stays |
 //! | GreedyDual-Size-Frequency (Cherkasova 1998) | uses for its weight, above a level that rises with each eviction |
-//! | LeCaR (Vietri et al. 2018), and miniature simulations (Waldspurger et al. 2017) | to follow who does best; a sample of the keys tells |
+//! | Adaptive caching by refetching (Gramacy et al. 2002) | to follow whichever virtual cache does best |
+//! | Miniature simulations (Waldspurger et al. 2017) | a sample of the keys tells |
 //!
-//! An entry costs 24 bytes, ghosts 12 more; the shadows cost some 60 KB at most, or 4 bytes an entry, whichever is more.
+//! An entry costs 24 bytes, ghosts 12 more; the shadows cost some 70 KB at most, or 5 bytes an entry, whichever is more.
 
 mod choice;
 mod ghosts;
@@ -90,7 +92,7 @@ impl Eviction {
     /// Whom to drop, already taken out; `None` as soon as what is left fits. The newcomer of the latest insertion only if it is
     /// alone and too heavy. The slot's hash can be asked for until the next insertion.
     pub fn victim(&mut self) -> Option<Slot> {
-        let victim = self.order.victim();
+        let victim = self.order.victim(|hash| self.jury.holds(hash));
         self.full |= victim.is_some();
         victim
     }

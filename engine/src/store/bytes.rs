@@ -5,13 +5,13 @@
 //! concerns it was invalidated at that moment or later.
 
 pub use super::entry::Value;
-use super::entry::{Draft, Kind, Origin, heap_bytes, payload_len};
+use super::entry::{Draft, Entry, Kind, Origin, entry_len, heap_bytes};
 use super::estimate::Estimate;
 use super::eviction::Slot;
 use super::fingerprint::Fingerprint;
 use super::restore::Written;
 pub use super::shard::Outgoing;
-use super::shard::{Cause, Changed, Contents, SHARE, Shard, weight};
+use super::shard::{Cause, Changed, Contents, SHARE, Shard};
 use super::tags::{Expiry, Force, Invalidations, Ruling, TagHash};
 use crate::clock::{MILLI, Nanos};
 use crate::policy::freshness::{Life, State, Windows};
@@ -25,7 +25,7 @@ pub const LARGEST_PER_SHARD: u64 = 8;
 
 /// Shards, unless each would be so large that growing its table took long.
 const MAX_SHARDS: u64 = 16;
-const LARGEST_SHARD: u64 = 64 << 20;
+const LARGEST_SHARD: u64 = 16 << 20;
 const MAX_LARGE_SHARDS: u64 = 256;
 
 /// Slots that every so many'th write to a shard looks through for dead entries, in whichever shard has its turn.
@@ -63,6 +63,20 @@ pub struct Look {
     pub age: Nanos,
     /// How long it stays fresh; 0 or less when it is not.
     pub fresh_for: i64,
+}
+
+/// What a reader finds, without the value.
+struct Sight {
+    state: State,
+    age: Nanos,
+    fresh_for: i64,
+}
+
+impl Sight {
+    fn of(self, value: Value) -> Look {
+        let Sight { state, age, fresh_for } = self;
+        Look { value, state, age, fresh_for }
+    }
 }
 
 /// What became of an insertion.
@@ -149,7 +163,7 @@ impl ByteStore {
 
     /// Whether the draft fits at all, with its key and tags.
     pub fn fits(&self, draft: &Draft<'_>) -> bool {
-        heap_bytes(payload_len(draft)) + SHARE <= (self.capacity / 2).min(u64::from(u32::MAX))
+        heap_bytes(entry_len(draft)) + SHARE <= (self.capacity / 2).min(u64::from(u32::MAX))
     }
 
     /// Make an entry. It is nowhere yet. `born` is the moment its load began; without one, it is of this moment.
@@ -171,8 +185,8 @@ impl ByteStore {
     }
 
     /// What tags and clears say of an entry, and how it ages then. Both at once, since an expired tag makes for an earlier end.
-    fn life(&self, value: &Value, life: Life, tags: impl Iterator<Item = TagHash>) -> Option<Life> {
-        let born = value.born();
+    fn life(&self, entry: Entry<'_>, life: Life, tags: impl Iterator<Item = TagHash>) -> Option<Life> {
+        let born = entry.born();
         if self.invalidations.cleared_since(born) {
             return None;
         }
@@ -189,24 +203,25 @@ impl ByteStore {
     }
 
     /// How the entry lives, or why it does not.
-    pub(super) fn judge(&self, value: &Value, now: Nanos) -> Result<(Life, State), Cause> {
-        let life = self.life(value, value.life(), value.tags()).ok_or(Cause::Invalid)?;
+    pub(super) fn judge(&self, entry: Entry<'_>, now: Nanos) -> Result<(Life, State), Cause> {
+        let life = self.life(entry, entry.life(), entry.tags()).ok_or(Cause::Invalid)?;
         let state = self.windows.state(life, now).ok_or(Cause::Time)?;
         Ok((life, state))
     }
 
-    fn look_with(&self, value: &Value, life: Life, tags: &[TagHash], now: Nanos) -> Option<Look> {
-        let life = if tags.is_empty() { life } else { self.life(value, life, tags.iter().copied())? };
+    /// What a reader sees of an entry of this life, if it can be read as though it had `tags` as well.
+    fn sight(&self, entry: Entry<'_>, life: Life, tags: &[TagHash], now: Nanos) -> Option<Sight> {
+        let life = if tags.is_empty() { life } else { self.life(entry, life, tags.iter().copied())? };
         let state = self.windows.state(life, now)?;
         let fresh_for = self.windows.fresh_for(life, now);
         let fresh_for = if state == State::Fresh { fresh_for } else { fresh_for.min(0) };
-        Some(Look { value: value.clone(), state, age: value.age(now), fresh_for })
+        Some(Sight { state, age: entry.age(now), fresh_for })
     }
 
     /// What a reader would find who found this entry.
     pub fn look_of(&self, value: &Value, now: Nanos) -> Option<Look> {
-        let (life, _) = self.judge(value, now).ok()?;
-        self.look_with(value, life, &[], now)
+        let (life, _) = self.judge(value.entry(), now).ok()?;
+        Some(self.sight(value.entry(), life, &[], now)?.of(value.clone()))
     }
 
     /// The entry, in whatever state it is.
@@ -217,13 +232,13 @@ impl ByteStore {
     /// The entry, if it can be read as though it had `tags` as well.
     pub fn read_with(&self, key: Fingerprint, now: Nanos, tags: &[TagHash]) -> Option<Look> {
         let mut outgoing = Outgoing::default();
-        let look = self.read_locked(&mut self.lock(key), key, now, tags, &mut outgoing);
+        let found = self.read_locked(&mut self.lock(key), key, now, tags, &mut outgoing);
         drop(outgoing);
-        match &look {
-            Some((look, life)) => self.estimate.hit(key.low, weight(&look.value), life.ends, 1, now),
+        match &found {
+            Some((_, weight, life)) => self.estimate.hit(key.low, *weight, life.ends, 1, now),
             None => self.estimate.miss(key.low, now),
         }
-        Some(look?.0)
+        Some(found?.0)
     }
 
     fn read_locked(
@@ -233,13 +248,16 @@ impl ByteStore {
         now: Nanos,
         tags: &[TagHash],
         outgoing: &mut Outgoing,
-    ) -> Option<(Look, Life)> {
+    ) -> Option<(Look, u32, Life)> {
         let slot = shard.find(key)?;
-        match self.judge(shard.value(slot)?, now) {
+        let entry = shard.entry(slot)?;
+        match self.judge(entry, now) {
             Ok((life, _)) => {
-                let look = self.look_with(shard.value(slot)?, life, tags, now)?;
+                let sight = self.sight(entry, life, tags, now)?;
+                let weight = shard.weight_of(entry);
+                let value = shard.value(slot)?;
                 shard.hit(slot, 1);
-                Some((look, life))
+                Some((sight.of(value), weight, life))
             }
             Err(cause) => {
                 self.take_out_locked(shard, slot, cause, outgoing);
@@ -252,16 +270,17 @@ impl ByteStore {
     /// As [`ByteStore::read_with`], without counting as a use.
     pub fn peek(&self, key: Fingerprint, now: Nanos, tags: &[TagHash]) -> Option<Look> {
         let shard = self.lock(key);
-        let value = shard.find(key).and_then(|slot| shard.value(slot))?;
-        let (life, _) = self.judge(value, now).ok()?;
-        self.look_with(value, life, tags, now)
+        let slot = shard.find(key)?;
+        let entry = shard.entry(slot)?;
+        let (life, _) = self.judge(entry, now).ok()?;
+        Some(self.sight(entry, life, tags, now)?.of(shard.value(slot)?))
     }
 
     /// The entry was used, elsewhere.
     pub fn touch(&self, key: Fingerprint, hits: u32) {
         let mut shard = self.lock(key);
-        let Some((slot, value)) = shard.find(key).and_then(|slot| Some((slot, shard.value(slot)?))) else { return };
-        let (weight, ends) = (weight(value), value.life().ends);
+        let Some((slot, entry)) = shard.find(key).and_then(|slot| Some((slot, shard.entry(slot)?))) else { return };
+        let (weight, ends) = (shard.weight_of(entry), entry.life().ends);
         shard.hit(slot, hits);
         drop(shard);
         // Whoever has a copy of it knows that its time is not over.
@@ -271,40 +290,42 @@ impl ByteStore {
     /// Store the entry under the key it was made for.
     pub fn insert(&self, key: Fingerprint, value: &Value, now: Nanos) -> Insertion {
         let mut outgoing = Outgoing::default();
+        let entry = value.entry();
         let mut shard = self.lock(key);
+        if let Some(changed) = &mut shard.changed {
+            changed.keys.insert(key);
+        }
         let slot = shard.find(key);
-        let stored = self.life(value, value.life(), value.tags()).is_some();
+        let stored = self.life(entry, entry.life(), entry.tags()).is_some();
         if !stored {
             // A write that is of no use any more has still ended what was there before it. A load has not.
-            if value.born() == value.stamp()
-                && let Some(slot) = slot
+            if let Some(slot) = slot
+                && value.born() == value.stamp()
             {
-                outgoing.0.extend(shard.remove(slot));
+                shard.remove(slot, &mut outgoing);
+                shard.compact();
             }
             drop(shard);
             return Insertion { stored, outgoing };
         }
-        if let Some(changed) = &mut shard.changed {
-            changed.keys.insert(key);
-        }
         match slot {
             Some(slot) => {
-                let gone = shard.replace(slot, value.clone());
-                if let Some(Err(cause)) = gone.as_ref().map(|gone| self.judge(gone, now)) {
+                if let Some(Err(cause)) = shard.entry(slot).map(|gone| self.judge(gone, now)) {
                     shard.count(cause);
                 }
-                outgoing.0.extend(gone);
+                shard.replace(slot, value, &mut outgoing);
             }
-            None => shard.insert(key, value.clone()),
+            None => shard.insert(key, value),
         }
+        let weight = shard.weight_of(entry);
         self.evict_locked(&mut shard, now, &mut outgoing);
         self.written(shard, now, &mut outgoing);
-        self.estimate.insert(key.low, weight(value), value.life().ends);
+        self.estimate.insert(key.low, weight, entry.life().ends);
         Insertion { stored, outgoing }
     }
 
     fn take_out_locked(&self, shard: &mut Shard, slot: Slot, cause: Cause, outgoing: &mut Outgoing) {
-        outgoing.0.extend(shard.remove(slot));
+        shard.remove(slot, outgoing);
         shard.count(cause);
     }
 
@@ -312,11 +333,11 @@ impl ByteStore {
     fn insert_restored(&self, key: Fingerprint, value: Value, now: Nanos) -> bool {
         let mut shard = self.lock(key);
         let changed = shard.changed.as_ref().is_none_or(|changed| changed.holds(key, &value));
-        let full = shard.weight() + u64::from(weight(&value)) > self.capacity;
-        if changed || full || shard.find(key).is_some() || self.judge(&value, now).is_err() {
+        let full = shard.weight() + u64::from(shard.weight_of(value.entry())) > self.capacity;
+        if changed || full || shard.find(key).is_some() || self.judge(value.entry(), now).is_err() {
             return false;
         }
-        shard.insert(key, value);
+        shard.insert(key, &value);
         true
     }
 
@@ -325,6 +346,7 @@ impl ByteStore {
     fn written(&self, mut shard: MutexGuard<'_, Shard>, now: Nanos, outgoing: &mut Outgoing) {
         shard.writes = shard.writes.wrapping_add(1);
         let due = shard.writes.is_multiple_of(WRITES_PER_SLICE);
+        shard.compact();
         drop(shard);
         if due {
             let next = self.swept.fetch_add(1, Ordering::Relaxed) % self.shards.len();
@@ -335,16 +357,17 @@ impl ByteStore {
     }
 
     fn sweep_locked(&self, shard: &mut Shard, slots: usize, now: Nanos, outgoing: &mut Outgoing) {
-        shard.sweep(slots, |value| self.judge(value, now).err(), outgoing);
+        shard.sweep(slots, |entry| self.judge(entry, now).err(), outgoing);
+        shard.compact();
     }
 
     fn evict_locked(&self, shard: &mut Shard, now: Nanos, outgoing: &mut Outgoing) {
-        while let Some(gone) = shard.evict() {
-            match self.judge(&gone, now) {
-                Ok(_) => shard.evictions += 1,
-                Err(cause) => shard.count(cause),
+        while let Some(slot) = shard.victim() {
+            match shard.entry(slot).map(|gone| self.judge(gone, now)) {
+                Some(Err(cause)) => shard.count(cause),
+                _ => shard.evictions += 1,
             }
-            outgoing.0.push(gone);
+            shard.forget_victim(slot, outgoing);
         }
     }
 
@@ -356,12 +379,14 @@ impl ByteStore {
         if let Some(changed) = &mut shard.changed {
             changed.keys.insert(key);
         }
-        let gone = shard.find(key).and_then(|slot| shard.remove(slot));
-        let judged = gone.as_ref().map(|gone| self.judge(gone, now));
+        let slot = shard.find(key);
+        let judged = slot.and_then(|slot| shard.entry(slot)).map(|gone| self.judge(gone, now));
         if let Some(Err(cause)) = judged {
             shard.count(cause);
         }
-        outgoing.0.extend(gone);
+        if let Some(slot) = slot {
+            shard.remove(slot, &mut outgoing);
+        }
         self.written(shard, now, &mut outgoing);
         self.estimate.remove(key.low);
         (matches!(judged, Some(Ok(_))), outgoing)
@@ -375,19 +400,20 @@ impl ByteStore {
         if let Some(changed) = &mut shard.changed {
             changed.keys.insert(key);
         }
-        let Some((slot, value)) = shard.find(key).and_then(|slot| Some((slot, shard.value(slot)?))) else {
+        let Some((slot, entry)) = shard.find(key).and_then(|slot| Some((slot, shard.entry(slot)?))) else {
             return (false, outgoing);
         };
-        let expired = match self.judge(value, now) {
+        let expired = match self.judge(entry, now) {
             Ok((_, State::Grace)) => false,
             Ok((life, _)) => {
                 let ends = self.windows.expired(life, now).ends;
                 if ends > now {
-                    let expiring = value.expiring(ends);
-                    outgoing.0.extend(shard.replace(slot, expiring));
+                    let expiring = entry.expiring(ends);
+                    shard.replace(slot, &expiring, &mut outgoing);
                 } else {
-                    outgoing.0.extend(shard.remove(slot));
+                    shard.remove(slot, &mut outgoing);
                 }
+                shard.compact();
                 true
             }
             Err(cause) => {
@@ -415,17 +441,16 @@ impl ByteStore {
                 }
                 let end = shard.slots().min(at + SLICE);
                 for slot in at as Slot..end as Slot {
-                    if shard.value(slot).is_some_and(|value| value.name().starts_with(prefix))
-                        && let Some(gone) = shard.remove(slot)
-                    {
-                        match self.judge(&gone, now) {
+                    if let Some(gone) = shard.entry(slot).filter(|entry| entry.name().starts_with(prefix)) {
+                        match self.judge(gone, now) {
                             Ok(_) => readable += 1,
                             Err(cause) => shard.count(cause),
                         }
-                        outgoing.0.push(gone);
+                        shard.remove(slot, &mut outgoing);
                     }
                 }
                 let over = end == shard.slots();
+                shard.compact();
                 drop(shard);
                 if over {
                     break;
@@ -497,10 +522,11 @@ impl ByteStore {
         let shard = self.shards.get(shard)?.0.lock();
         let end = slots.end.min(shard.slots());
         for slot in slots.start as Slot..end as Slot {
-            if let Some(value) = shard.value(slot)
-                && let Ok((life, _)) = self.judge(value, now)
+            if let Some(entry) = shard.entry(slot)
+                && let Ok((life, _)) = self.judge(entry, now)
+                && let Some(value) = shard.value(slot)
             {
-                into.push((value.clone(), life, self.windows.fresh_for(life, now)));
+                into.push((value, life, self.windows.fresh_for(life, now)));
             }
         }
         (end < shard.slots()).then_some(end)

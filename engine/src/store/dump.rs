@@ -151,7 +151,7 @@ impl ByteStore {
             while let Some(at) = from {
                 from = self.look_through(shard, at..at + SLICE, now, &mut slice);
                 for (value, life, fresh_for) in slice.drain(..) {
-                    let stored = wall.saturating_sub(value.age(now));
+                    let stored = wall.saturating_sub(value.entry().age(now));
                     let fresh_until = (wall as i64).saturating_add(fresh_for);
                     write_body(&mut body, &value, life.expired, fresh_until, stored);
                     writer.write_entry(&body)?;

@@ -1,9 +1,9 @@
-//! One stored value with its key and tags, in one allocation. Owns how they lie in it.
-//! Never changes once it is made: who clones one can read it without a lock for as long as he likes.
+//! One stored value with its key and tags, as a row of bytes. Owns how they lie in it.
+//! Never changes once it is made: who has a [`Value`] can read it without a lock for as long as he likes.
 //!
 //! | where | what |
 //! | --- | --- |
-//! | header, two words | when it ends in steps of 10 µs (48 bits) and 16 bits of the key's check; its stamp (48) and 16 further bits |
+//! | two words | when it ends in steps of 10 µs (48 bits) and 16 bits of the key's check; its stamp (48) and 16 further bits |
 //! | then | when it was stored, in ms modulo 2^40 (5 bytes); flags (1); length of the key (1 and more) |
 //! | if it is tagged | how many tags (1) |
 //! | if it is of a load that others overtook | by how many moments it was born before its stamp (1 and more) |
@@ -26,8 +26,10 @@ pub const MAX_TAGS: usize = 128;
 const LOW: u64 = (1 << 48) - 1;
 const AGES: u64 = (1 << 40) - 1;
 
-/// Bytes before the flags.
-const FLAGS_AT: usize = 5;
+const ENDS_AT: usize = 0;
+const STAMP_AT: usize = 8;
+const STORED_AT: usize = 16;
+const FLAGS_AT: usize = 21;
 
 const KIND: u8 = 0b0000_0011;
 const WIDE: u8 = 0b0000_0100;
@@ -102,15 +104,13 @@ pub(super) struct Origin {
     pub(super) expired: bool,
 }
 
-#[derive(Clone, Copy)]
-struct Header {
-    ends_and_check: u64,
-    stamp_and_check: u64,
-}
-
-/// A stored value. A clone is one more reference to it.
+/// A stored value of its own. A clone is one more reference to it.
 #[derive(Clone)]
-pub struct Value(ThinArc<Header, u8>);
+pub struct Value(ThinArc<(), u8>);
+
+/// A stored value, wherever it lies.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a>(pub(super) &'a [u8]);
 
 /// Without its bytes: they are somebody's data.
 impl fmt::Debug for Value {
@@ -132,13 +132,8 @@ impl Value {
         thread_local!(static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
-            write_payload(scratch, draft, origin);
-            let check = draft.key.high;
-            let header = Header {
-                ends_and_check: (origin.ends / STEP).min(LOW) | check << 48,
-                stamp_and_check: origin.stamp & LOW | check >> 16 << 48,
-            };
-            let value = Value(ThinArc::from_header_and_slice(header, scratch));
+            write(scratch, draft, origin);
+            let value = Value(ThinArc::from_header_and_slice((), scratch));
             if scratch.capacity() > KEPT_SCRATCH {
                 *scratch = Vec::new();
             }
@@ -146,27 +141,80 @@ impl Value {
         })
     }
 
+    /// The entry in it.
+    pub(super) fn entry(&self) -> Entry<'_> {
+        Entry(&self.0.slice)
+    }
+
+    /// The encoding.
+    pub fn bytes(&self) -> &[u8] {
+        self.entry().bytes()
+    }
+
+    /// How to read it.
+    pub fn kind(&self) -> Kind {
+        self.entry().kind()
+    }
+
+    /// Another number for each entry: who has decoded the entry of this stamp has decoded these bytes. Never 0.
+    pub fn stamp(&self) -> u64 {
+        self.entry().stamp()
+    }
+
+    /// The moment from which on an invalidation concerns it.
+    pub fn born(&self) -> u64 {
+        self.entry().born()
+    }
+
+    /// Whether it says that there is nothing.
+    pub fn negative(&self) -> bool {
+        self.entry().negative()
+    }
+
+    /// Whether it comes from a file.
+    pub fn restored(&self) -> bool {
+        self.entry().flags() & RESTORED != 0
+    }
+
+    /// Its key.
+    pub fn name(&self) -> Name<'_> {
+        self.entry().name()
+    }
+
+    /// Its tags.
+    pub fn tags(&self) -> impl Iterator<Item = TagHash> {
+        self.entry().tags()
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// The entry by itself.
+    pub(super) fn to_value(self) -> Value {
+        Value(ThinArc::from_header_and_slice((), self.0))
+    }
+
     /// The same entry, expired, with an earlier end.
-    pub(super) fn expiring(&self, ends: Nanos) -> Self {
-        let mut header = self.0.header.header;
-        header.ends_and_check = header.ends_and_check & !LOW | (ends / STEP).min(LOW);
-        let mut payload = self.payload().to_vec();
-        if let Some(flags) = payload.get_mut(FLAGS_AT) {
+    pub(super) fn expiring(self, ends: Nanos) -> Value {
+        let mut bytes = self.0.to_vec();
+        let word = self.word(ENDS_AT) & !LOW | (ends / STEP).min(LOW);
+        bytes.iter_mut().skip(ENDS_AT).zip(word.to_le_bytes()).for_each(|(to, from)| *to = from);
+        if let Some(flags) = bytes.get_mut(FLAGS_AT) {
             *flags |= EXPIRED;
         }
-        Value(ThinArc::from_header_and_slice(header, &payload))
+        Entry(&bytes).to_value()
     }
 
-    fn payload(&self) -> &[u8] {
-        &self.0.slice
+    /// The word at a byte.
+    fn word(self, at: usize) -> u64 {
+        self.0.get(at..).and_then(|from| from.first_chunk::<8>()).map_or(0, |word| u64::from_le_bytes(*word))
     }
 
-    fn flags(&self) -> u8 {
-        self.payload().get(FLAGS_AT).copied().unwrap_or_default()
+    fn flags(self) -> u8 {
+        self.0.get(FLAGS_AT).copied().unwrap_or_default()
     }
 
-    fn parts(&self) -> Parts {
-        let (payload, flags) = (self.payload(), self.flags());
+    fn parts(self) -> Parts {
+        let (payload, flags) = (self.0, self.flags());
         let (name_len, mut at) = read_number(payload, FLAGS_AT + 1);
         let mut tags = 0;
         if flags & TAGGED != 0 {
@@ -182,79 +230,61 @@ impl Value {
     }
 
     /// Whether it is an entry of `key`, as far as the half of the fingerprint goes that the table does not know.
-    pub(super) fn checks(&self, key: Fingerprint) -> bool {
-        let Header { ends_and_check, stamp_and_check } = self.0.header.header;
-        (stamp_and_check >> 48 << 16 | ends_and_check >> 48) as u32 == key.high as u32
+    pub(super) fn checks(self, key: Fingerprint) -> bool {
+        (self.word(STAMP_AT) >> 48 << 16 | self.word(ENDS_AT) >> 48) as u32 == key.high as u32
     }
 
     /// The encoding.
-    pub fn bytes(&self) -> &[u8] {
-        self.payload().get(self.parts().value..).unwrap_or_default()
+    pub(super) fn bytes(self) -> &'a [u8] {
+        self.0.get(self.parts().value..).unwrap_or_default()
     }
 
     /// How to read it.
-    pub fn kind(&self) -> Kind {
+    pub(super) fn kind(self) -> Kind {
         Kind::from_bits(self.flags())
     }
 
     /// Another number for each entry: who has decoded the entry of this stamp has decoded these bytes. Never 0.
-    pub fn stamp(&self) -> u64 {
-        self.0.header.header.stamp_and_check & LOW
+    pub(super) fn stamp(self) -> u64 {
+        self.word(STAMP_AT) & LOW
     }
 
     /// The moment from which on an invalidation concerns it.
-    pub fn born(&self) -> u64 {
+    pub(super) fn born(self) -> u64 {
         if self.flags() & LATE == 0 { self.stamp() } else { self.stamp().saturating_sub(self.parts().late_by) }
     }
 
     /// Whether it says that there is nothing.
-    pub fn negative(&self) -> bool {
+    pub(super) fn negative(self) -> bool {
         self.kind() == Kind::Nothing
     }
 
-    /// Whether it comes from a file.
-    pub fn restored(&self) -> bool {
-        self.flags() & RESTORED != 0
-    }
-
     /// Its key.
-    pub fn name(&self) -> Name<'_> {
+    pub(super) fn name(self) -> Name<'a> {
         let Parts { name, tags, .. } = self.parts();
-        let bytes = self.payload().get(name..tags).unwrap_or_default();
+        let bytes = self.0.get(name..tags).unwrap_or_default();
         if self.flags() & WIDE == 0 { Name::Latin1(bytes) } else { Name::Utf16(bytes) }
     }
 
-    /// Whether it has tags.
-    pub fn tagged(&self) -> bool {
-        self.flags() & TAGGED != 0
-    }
-
     /// Its tags.
-    pub fn tags(&self) -> impl Iterator<Item = TagHash> {
+    pub(super) fn tags(self) -> impl Iterator<Item = TagHash> + use<'a> {
         let Parts { tags, value, .. } = self.parts();
-        let words = self.payload().get(tags..value).unwrap_or_default().as_chunks::<8>().0;
+        let words = self.0.get(tags..value).unwrap_or_default().as_chunks::<8>().0;
         words.iter().map(|word| TagHash(u64::from_le_bytes(*word)))
     }
 
     /// How it ages.
-    pub fn life(&self) -> Life {
-        let ends = (self.0.header.header.ends_and_check & LOW) * STEP;
+    pub(super) fn life(self) -> Life {
+        let ends = (self.word(ENDS_AT) & LOW) * STEP;
         let expired = self.flags() & EXPIRED != 0;
-        Life { ends, negative: self.negative(), restored: self.restored(), expired }
+        Life { ends, negative: self.negative(), restored: self.flags() & RESTORED != 0, expired }
     }
 
     /// How long it has been stored, in whole milliseconds.
-    pub fn age(&self, now: Nanos) -> Nanos {
-        let mut word = [0; 8];
-        word.iter_mut().zip(self.payload().iter().take(FLAGS_AT)).for_each(|(to, from)| *to = *from);
-        let since = (now / MILLI).wrapping_sub(u64::from_le_bytes(word)) & AGES;
+    pub(super) fn age(self, now: Nanos) -> Nanos {
+        let since = (now / MILLI).wrapping_sub(self.word(STORED_AT)) & AGES;
         // In the upper half the clock was set back.
         if since > AGES / 2 { 0 } else { since * MILLI }
-    }
-
-    /// What it takes of the heap.
-    pub(super) fn heap_bytes(&self) -> u64 {
-        heap_bytes(self.payload().len() as u64)
     }
 }
 
@@ -288,17 +318,17 @@ impl Name<'_> {
     }
 }
 
-/// What an allocation for a payload of `len` bytes takes: counter, header, length; and the allocator's own word, rounded up to its
-/// grain. From 128 KiB on, to pages.
-pub(super) fn heap_bytes(len: u64) -> u64 {
-    let used = len + size_of::<Header>() as u64 + 3 * size_of::<usize>() as u64;
+/// What an allocation for an entry of `len` bytes takes: counter and length; and the allocator's own word, rounded up to its grain.
+/// From 128 KiB on, to pages.
+pub(super) fn heap_bytes(len: usize) -> u64 {
+    let used = (len + 3 * size_of::<usize>()) as u64;
     if used < 128 << 10 { used.next_multiple_of(16).max(32) } else { used.next_multiple_of(4096) }
 }
 
-/// The most that a draft's payload takes.
-pub(super) fn payload_len(draft: &Draft<'_>) -> u64 {
+/// The most that an entry of this draft takes.
+pub(super) fn entry_len(draft: &Draft<'_>) -> usize {
     let name = draft.name.len() << u8::from(wide(draft.name));
-    (FLAGS_AT + 24 + name + size_of_val(draft.tags) + draft.value.len()) as u64
+    FLAGS_AT + 24 + name + size_of_val(draft.tags) + draft.value.len()
 }
 
 /// Whether some unit takes more than a byte.
@@ -306,12 +336,15 @@ fn wide(name: &[u16]) -> bool {
     name.iter().any(|unit| *unit > 0xff)
 }
 
-fn write_payload(to: &mut Vec<u8>, draft: &Draft<'_>, origin: Origin) {
+fn write(to: &mut Vec<u8>, draft: &Draft<'_>, origin: Origin) {
     let wide = wide(draft.name);
     let tags = draft.tags.get(..MAX_TAGS).unwrap_or(draft.tags);
     let late_by = origin.stamp.saturating_sub(origin.born);
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-    to.extend((origin.stored_ms & AGES).to_le_bytes().iter().take(FLAGS_AT));
+    let check = draft.key.high;
+    to.extend(((origin.ends / STEP).min(LOW) | check << 48).to_le_bytes());
+    to.extend((origin.stamp & LOW | check >> 16 << 48).to_le_bytes());
+    to.extend((origin.stored_ms & AGES).to_le_bytes().iter().take(FLAGS_AT - STORED_AT));
     to.push(
         draft.kind as u8
             | flag(wide, WIDE)

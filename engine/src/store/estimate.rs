@@ -6,10 +6,16 @@ use super::eviction::{Eviction, Slot};
 use crate::clock::Nanos;
 use hashbrown::HashTable;
 use parking_lot::{Mutex, MutexGuard};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Entries of the larger shadow, at most. From then on one key in twice as many is in the sample.
 const MOST: usize = 1024;
+
+/// The rarity of the sample while the cache cannot be more than half full: nobody is in it, for any size would do the same.
+const ASLEEP: u32 = u64::BITS + 1;
+
+/// The shadows begin empty beside a cache that is not. What they miss in this many looks for each of their entries is not counted.
+const WARMING_TURNS: f64 = 2.0;
 
 /// Looks before anything is said.
 const FEWEST_LOOKS: f64 = 1024.0;
@@ -22,6 +28,10 @@ const TURNS: f64 = 64.0;
 
 /// The two shadows, and how often they and the real cache missed.
 pub struct Estimate {
+    /// Of the real cache.
+    capacity: u64,
+    /// What has been stored so far, until that is half of it.
+    stored: AtomicU64,
     /// One key in two to the power of this is in the sample.
     rarity: AtomicU32,
     inner: Mutex<Inner>,
@@ -30,6 +40,8 @@ pub struct Estimate {
 struct Inner {
     half: Shadow,
     double: Shadow,
+    /// Whether nothing is counted for good yet.
+    warming: bool,
     /// Of the sample, of late.
     looks: f64,
     /// Misses of the real cache among them.
@@ -60,10 +72,11 @@ impl Estimate {
         let inner = Inner {
             half: Shadow::new(capacity / 2),
             double: Shadow::new(capacity.saturating_mul(2)),
+            warming: true,
             looks: 0.0,
             misses: 0.0,
         };
-        Estimate { rarity: AtomicU32::new(0), inner: Mutex::new(inner) }
+        Estimate { capacity, stored: AtomicU64::new(0), rarity: AtomicU32::new(ASLEEP), inner: Mutex::new(inner) }
     }
 
     /// Somebody looked the key up `times` times, and the entry was there: of this weight, and of use until then.
@@ -95,6 +108,9 @@ impl Estimate {
     /// The key has a value now, of this weight, and of use until then.
     #[inline]
     pub fn insert(&self, hash: u64, weight: u32, until: Nanos) {
+        if self.asleep() && !self.wakes(weight) {
+            return;
+        }
         if let Some(mut inner) = self.sample(hash) {
             inner.each(|shadow| shadow.insert(hash, weight, until));
             self.bound(&mut inner);
@@ -116,8 +132,12 @@ impl Estimate {
 
     /// What would be, beside the real cache's `hit_ratio`; the real one is never between a better half and a worse double.
     pub fn estimates(&self, hit_ratio: f64) -> Estimates {
+        if self.asleep() {
+            let same = (self.stored.load(Ordering::Relaxed) > 0).then_some(hit_ratio);
+            return Estimates { half: same, double: same };
+        }
         let inner = self.inner.lock();
-        if inner.looks < FEWEST_LOOKS {
+        if inner.warming || inner.looks < FEWEST_LOOKS {
             return Estimates::default();
         }
         // How many more or fewer misses there would be is the same in the sample and outside; how many looks go to the few
@@ -130,10 +150,18 @@ impl Estimate {
             };
             (1.0 - would_miss).clamp(0.0, 1.0)
         };
-        Estimates {
-            half: Some(ratio(&inner.half).min(hit_ratio)),
-            double: Some(ratio(&inner.double).max(hit_ratio)),
-        }
+        Estimates { half: Some(ratio(&inner.half).min(hit_ratio)), double: Some(ratio(&inner.double).max(hit_ratio)) }
+    }
+
+    fn asleep(&self) -> bool {
+        self.rarity.load(Ordering::Relaxed) == ASLEEP
+    }
+
+    /// Whether this weight makes more than half of the cache possible.
+    fn wakes(&self, weight: u32) -> bool {
+        let stored = self.stored.fetch_add(u64::from(weight), Ordering::Relaxed) + u64::from(weight);
+        stored > self.capacity / 2
+            && self.rarity.compare_exchange(ASLEEP, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Other bits than those by which an order of eviction takes samples of its own.
@@ -152,6 +180,9 @@ impl Estimate {
             // A look of the smaller sample stands for twice as many.
             inner.halve();
         }
+        if inner.warming && inner.looks >= FEWEST_LOOKS.max(WARMING_TURNS * inner.double.index.len() as f64) {
+            inner.begin();
+        }
         if inner.looks >= FEWEST_LOOKS.max(TURNS * inner.double.index.len() as f64) * 2.0 {
             inner.halve();
         }
@@ -167,6 +198,13 @@ impl Inner {
     fn each(&mut self, mut change: impl FnMut(&mut Shadow)) {
         change(&mut self.half);
         change(&mut self.double);
+    }
+
+    /// From now on it counts.
+    fn begin(&mut self) {
+        self.warming = false;
+        (self.looks, self.misses) = (0.0, 0.0);
+        self.each(|shadow| shadow.misses = 0.0);
     }
 
     fn halve(&mut self) {

@@ -6,7 +6,8 @@
 //! never again, and GDSF where sizes differ. So there is one structure with a handful of [settings](setting::SETTINGS) that each
 //! behave like one of those, a [jury] that tries all of them on shadows of the cache, without values and for a sample of the
 //! keys, and the real [order], which follows whichever setting has lately done best. The settings read the same queues, so
-//! following another one costs nothing at once: entries change places as they are used or as they come up to go.
+//! following another one costs nothing at once: entries change places as they are used or as they come up to go. A cache so
+//! small that its shadows hold all of its keys lets those go first whom the best shadow has let go.
 //!
 //! | taken from | what |
 //! | --- | --- |
@@ -15,9 +16,10 @@
 //! | CLOCK, and S3-FIFO (Yang et al. 2023) | a bit instead of a move when an entry of the main circle is used |
 //! | TinyLFU (Einziger, Friedman, Manes 2017) | at the end of the window, the more frequent one stays |
 //! | GreedyDual-Size-Frequency (Cherkasova 1998) | uses for its weight, above a level that rises with each eviction |
-//! | LeCaR (Vietri et al. 2018), and miniature simulations (Waldspurger et al. 2017) | to follow who does best; a sample of the keys tells |
+//! | Adaptive caching by refetching (Gramacy et al. 2002) | to follow whichever virtual cache does best |
+//! | Miniature simulations (Waldspurger et al. 2017) | a sample of the keys tells |
 //!
-//! An entry costs 24 bytes, ghosts 12 more; the shadows cost some 60 KB at most, or 4 bytes an entry, whichever is more.
+//! An entry costs 24 bytes, ghosts 12 more; the shadows cost some 70 KB at most, or 5 bytes an entry, whichever is more.
 
 mod choice;
 mod ghosts;
@@ -40,13 +42,15 @@ pub type Slot = u32;
 pub struct Eviction {
     order: Order,
     jury: Jury,
+    /// Whether anybody has had to go yet. Until then every setting hits alike, and the jury is told of newcomers only.
+    full: bool,
 }
 
 impl Eviction {
     /// Room for `capacity` units of weight.
     pub fn new(capacity: u64) -> Self {
         let jury = Jury::new(capacity);
-        Eviction { order: Order::new(capacity, jury.setting()), jury }
+        Eviction { order: Order::new(capacity, jury.setting()), jury, full: false }
     }
 
     /// An entry that was not there. Whoever has to go for it is asked for with [`Eviction::victim`].
@@ -57,7 +61,12 @@ impl Eviction {
 
     /// An entry was used, so many times.
     pub fn hit(&mut self, slot: Slot, times: u32) {
-        if let Some((hash, weight)) = self.order.hit(slot, times) {
+        if times == 0 {
+            return;
+        }
+        if let Some((hash, weight)) = self.order.hit(slot, times)
+            && self.full
+        {
             self.observe(hash, weight, times);
         }
     }
@@ -83,7 +92,9 @@ impl Eviction {
     /// Whom to drop, already taken out; `None` as soon as what is left fits. The newcomer of the latest insertion only if it is
     /// alone and too heavy. The slot's hash can be asked for until the next insertion.
     pub fn victim(&mut self) -> Option<Slot> {
-        self.order.victim()
+        let victim = self.order.victim(|hash| self.jury.holds(hash));
+        self.full |= victim.is_some();
+        victim
     }
 
     /// The hash the entry was inserted with.

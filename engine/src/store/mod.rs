@@ -15,6 +15,7 @@ pub mod partitions;
 pub mod resets;
 mod restore;
 pub mod ring;
+mod segments;
 mod shard;
 pub mod sketch;
 pub mod tags;

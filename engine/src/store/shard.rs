@@ -1,21 +1,31 @@
-//! One shard of the entries of a cache: the table, the order of eviction and the values, by slot. Owns that the three agree.
+//! One shard of the entries of a cache: the table, the order of eviction and where each entry lies. Owns that the three agree.
 //! Never decides whether an entry is still good: that is asked of whoever holds the lock.
 
-use super::entry::Value;
+use super::entry::{Entry, Value, heap_bytes};
 use super::eviction::{Eviction, Slot};
 use super::fingerprint::Fingerprint;
+use super::segments::{GAP_SHARE, LOCATIONS, Segments, record_bytes};
 use ahash::RandomState;
 use hashbrown::{HashSet, HashTable};
+use slab::Slab;
 use smallvec::SmallVec;
 
-/// What an entry takes beside its own allocation: the pointer to it, its place in the table, its place in the order.
-pub(super) const SHARE: u64 = size_of::<Option<Value>>() as u64 + TABLE_BYTES + ORDER_BYTES;
+/// What an entry takes beside its bytes: where they lie, its place in the table, its place in the order.
+pub(super) const SHARE: u64 = size_of::<Place>() as u64 + TABLE_BYTES + ORDER_BYTES;
 
 /// Five bytes a bucket, of which seven eighths to seven sixteenths are in use.
-const TABLE_BYTES: u64 = 8;
+const TABLE_BYTES: u64 = 9;
 
 /// What an entry takes in the order of eviction, with its share of those that are remembered.
-const ORDER_BYTES: u64 = 32;
+const ORDER_BYTES: u64 = 40;
+
+/// For every so many bytes of records there is one of slack: gaps, segments that are not full, and a spare one.
+const SLACK_SHARE: u64 = GAP_SHARE - 3;
+
+/// Where an entry lies: a location in the segments; from [`LOCATIONS`] on, the number of a large one; or nowhere.
+type Place = u32;
+
+const NOWHERE: Place = u32::MAX;
 
 /// Values that have left a shard. To be dropped where no lock is held: it may take long.
 #[derive(Default)]
@@ -60,13 +70,22 @@ pub(super) struct Shard {
 pub(super) struct Contents {
     table: HashTable<Slot>,
     eviction: Eviction,
-    values: Vec<Option<Value>>,
+    places: Vec<Place>,
+    segments: Segments,
+    large: Slab<Value>,
     hand: usize,
 }
 
 impl Contents {
     fn new(capacity: u64) -> Self {
-        Contents { table: HashTable::new(), eviction: Eviction::new(capacity), values: Vec::new(), hand: 0 }
+        Contents {
+            table: HashTable::new(),
+            eviction: Eviction::new(capacity),
+            places: Vec::new(),
+            segments: Segments::new(capacity),
+            large: Slab::new(),
+            hand: 0,
+        }
     }
 
     /// Entries.
@@ -84,18 +103,32 @@ impl Shard {
     /// Where `key` is.
     pub(super) fn find(&self, key: Fingerprint) -> Option<Slot> {
         let Contents { table, eviction, .. } = &self.contents;
-        let is = |slot: &Slot| eviction.hash(*slot) == key.low && self.value(*slot).is_some_and(|v| v.checks(key));
+        let is = |slot: &Slot| eviction.hash(*slot) == key.low && self.entry(*slot).is_some_and(|it| it.checks(key));
         table.find(key.low, is).copied()
     }
 
     /// What is in `slot`.
-    pub(super) fn value(&self, slot: Slot) -> Option<&Value> {
-        self.contents.values.get(slot as usize)?.as_ref()
+    pub(super) fn entry(&self, slot: Slot) -> Option<Entry<'_>> {
+        let Contents { places, segments, large, .. } = &self.contents;
+        match *places.get(slot as usize)? {
+            NOWHERE => None,
+            place if place < LOCATIONS => segments.get(place).map(|(_, bytes)| Entry(bytes)),
+            place => large.get((place - LOCATIONS) as usize).map(Value::entry),
+        }
+    }
+
+    /// What is in `slot`, to be taken along.
+    pub(super) fn value(&self, slot: Slot) -> Option<Value> {
+        let Contents { places, large, .. } = &self.contents;
+        match places.get(slot as usize)?.checked_sub(LOCATIONS).and_then(|number| large.get(number as usize)) {
+            Some(value) => Some(value.clone()),
+            None => self.entry(slot).map(Entry::to_value),
+        }
     }
 
     /// Slots there are, used or not.
     pub(super) fn slots(&self) -> usize {
-        self.contents.values.len()
+        self.contents.places.len()
     }
 
     /// Entries.
@@ -113,46 +146,98 @@ impl Shard {
         self.contents.eviction.hit(slot, times);
     }
 
-    /// Put the value where the key's is. What it replaces goes out.
-    pub(super) fn replace(&mut self, slot: Slot, value: Value) -> Option<Value> {
-        let Contents { eviction, values, .. } = &mut self.contents;
-        eviction.reweigh(slot, weight(&value));
-        values.get_mut(slot as usize)?.replace(value)
+    /// Put the value where the key's is.
+    pub(super) fn replace(&mut self, slot: Slot, value: &Value, outgoing: &mut Outgoing) {
+        self.clear_place(slot, outgoing);
+        self.contents.eviction.reweigh(slot, self.weight_of(value.entry()));
+        self.place(slot, value);
     }
 
     /// A key that was not there.
-    pub(super) fn insert(&mut self, key: Fingerprint, value: Value) {
-        let Contents { table, eviction, values, .. } = &mut self.contents;
-        let slot = eviction.insert(key.low, weight(&value));
-        if values.len() <= slot as usize {
-            values.resize_with(slot as usize + 1, || None);
+    pub(super) fn insert(&mut self, key: Fingerprint, value: &Value) {
+        let weight = self.weight_of(value.entry());
+        let Contents { table, eviction, places, .. } = &mut self.contents;
+        let slot = eviction.insert(key.low, weight);
+        if places.len() <= slot as usize {
+            places.resize(slot as usize + 1, NOWHERE);
         }
-        if let Some(place) = values.get_mut(slot as usize) {
-            *place = Some(value);
+        if table.len() == table.capacity() {
+            *table = rebuilt(table, places, eviction);
         }
         table.insert_unique(key.low, slot, |slot| eviction.hash(*slot));
+        self.place(slot, value);
+    }
+
+    fn place(&mut self, slot: Slot, value: &Value) {
+        let Contents { places, segments, large, .. } = &mut self.contents;
+        let bytes = value.entry().0;
+        let location = if segments.takes(bytes.len()) { segments.push(slot, bytes) } else { None };
+        let place = location.unwrap_or_else(|| LOCATIONS + large.insert(value.clone()) as Place);
+        if let Some(at) = places.get_mut(slot as usize) {
+            *at = place;
+        }
+    }
+
+    /// Take out what is in `slot`.
+    fn clear_place(&mut self, slot: Slot, outgoing: &mut Outgoing) {
+        let Contents { places, segments, large, .. } = &mut self.contents;
+        match places.get_mut(slot as usize).map_or(NOWHERE, |place| std::mem::replace(place, NOWHERE)) {
+            NOWHERE => {}
+            place if place < LOCATIONS => segments.remove(place),
+            place => outgoing.0.extend(large.try_remove((place - LOCATIONS) as usize)),
+        }
+    }
+
+    /// See to it that what has gone takes no memory. To be called after every change.
+    pub(super) fn compact(&mut self) {
+        let Contents { places, segments, .. } = &mut self.contents;
+        let owned = |places: &Vec<Place>, slot: Slot, place| places.get(slot as usize) == Some(&place);
+        segments.compact(places, owned, |places, slot, place| {
+            if let Some(at) = places.get_mut(slot as usize) {
+                *at = place;
+            }
+        });
     }
 
     /// Take the entry out.
-    pub(super) fn remove(&mut self, slot: Slot) -> Option<Value> {
+    pub(super) fn remove(&mut self, slot: Slot, outgoing: &mut Outgoing) {
         let hash = self.contents.eviction.hash(slot);
         self.contents.eviction.remove(slot);
-        self.forget(slot, hash)
+        self.forget(slot, hash, outgoing);
     }
 
-    /// While there is too much: who had to go.
-    pub(super) fn evict(&mut self) -> Option<Value> {
-        let slot = self.contents.eviction.victim()?;
+    /// While there is too much: who has to go. It is out of the order already, and can be looked at until it is forgotten.
+    pub(super) fn victim(&mut self) -> Option<Slot> {
+        self.contents.eviction.victim()
+    }
+
+    /// A victim goes.
+    pub(super) fn forget_victim(&mut self, slot: Slot, outgoing: &mut Outgoing) {
         let hash = self.contents.eviction.hash(slot);
-        self.forget(slot, hash)
+        self.forget(slot, hash, outgoing);
     }
 
-    fn forget(&mut self, slot: Slot, hash: u64) -> Option<Value> {
-        let Contents { table, values, .. } = &mut self.contents;
-        if let Ok(place) = table.find_entry(hash, |at| *at == slot) {
+    fn forget(&mut self, slot: Slot, hash: u64, outgoing: &mut Outgoing) {
+        if let Ok(place) = self.contents.table.find_entry(hash, |at| *at == slot) {
             place.remove();
         }
-        values.get_mut(slot as usize)?.take()
+        self.clear_place(slot, outgoing);
+    }
+
+    /// What an entry of so many bytes weighs, with its share of the gaps.
+    pub(super) fn weight_of_len(&self, len: usize) -> u64 {
+        SHARE
+            + if self.contents.segments.takes(len) {
+                let record = record_bytes(len) as u64;
+                record + record / SLACK_SHARE
+            } else {
+                heap_bytes(len) + size_of::<Value>() as u64 * 2
+            }
+    }
+
+    /// What an entry weighs.
+    pub(super) fn weight_of(&self, entry: Entry<'_>) -> u32 {
+        u32::try_from(self.weight_of_len(entry.0.len())).unwrap_or(u32::MAX)
     }
 
     /// An entry went for this reason.
@@ -161,13 +246,13 @@ impl Shard {
     }
 
     /// Look through the next slots and take out what is dead.
-    pub(super) fn sweep(&mut self, slots: usize, dead: impl Fn(&Value) -> Option<Cause>, outgoing: &mut Outgoing) {
+    pub(super) fn sweep(&mut self, slots: usize, dead: impl Fn(Entry<'_>) -> Option<Cause>, outgoing: &mut Outgoing) {
         for _ in 0..slots.min(self.slots()) {
             let at = self.contents.hand;
             self.contents.hand = if at + 1 < self.slots() { at + 1 } else { 0 };
             let slot = at as Slot;
-            if let Some(cause) = self.value(slot).and_then(&dead) {
-                outgoing.0.extend(self.remove(slot));
+            if let Some(cause) = self.entry(slot).and_then(&dead) {
+                self.remove(slot, outgoing);
                 self.count(cause);
             }
         }
@@ -179,7 +264,16 @@ impl Shard {
     }
 }
 
-/// What an entry weighs.
-pub(super) fn weight(value: &Value) -> u32 {
-    u32::try_from(value.heap_bytes() + SHARE).unwrap_or(u32::MAX)
+/// The table with free buckets again: twice the size, unless what it lacks has only been used up by keys that went. Filled in the
+/// order of the slots, which is the order their hashes lie in: bucket by bucket, a large shard would take milliseconds.
+fn rebuilt(table: &HashTable<Slot>, places: &[Place], eviction: &Eviction) -> HashTable<Slot> {
+    let full = table.num_buckets() / 8 * 7;
+    let mut rebuilt = HashTable::with_capacity(if table.len() <= full / 4 * 3 { full } else { full + 1 });
+    for (slot, place) in places.iter().enumerate() {
+        if *place != NOWHERE {
+            let hash = eviction.hash(slot as Slot);
+            rebuilt.insert_unique(hash, slot as Slot, |slot| eviction.hash(*slot));
+        }
+    }
+    rebuilt
 }

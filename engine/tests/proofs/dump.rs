@@ -306,7 +306,9 @@ fn whatever_is_changed_while_a_file_is_read_in_knows_better_than_the_file() {
                 over.store(true, Ordering::SeqCst);
             });
             let mut dice = Dice::new(seed);
-            while cache.accounts().entries == 0 && !over.load(Ordering::SeqCst) {}
+            while cache.accounts().entries == 0 && !over.load(Ordering::SeqCst) {
+                std::hint::spin_loop();
+            }
             while !over.load(Ordering::SeqCst) {
                 let number = dice.below(KEYS);
                 let key = Fingerprint::of_units(&name(number));

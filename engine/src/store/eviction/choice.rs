@@ -10,6 +10,9 @@ use super::slab::NONE;
 /// Entries left over from a time of density that find another place with each choice.
 const ADOPTED: usize = 4;
 
+/// Entries looked at for one that is not held: as many as a cache has whose shadows hold all of its keys.
+const LOOKED_AT: usize = 256;
+
 impl Order {
     /// Never the newcomer, unless there is nobody else.
     pub(super) fn choose(&mut self) -> Slot {
@@ -19,6 +22,20 @@ impl Order {
             _ => self.weakest(),
         };
         if chosen == NONE { self.newcomer } else { chosen }
+    }
+
+    /// Whoever is not `held`, in place of one who is: the one who was chosen if all are.
+    pub(super) fn instead_of(&self, chosen: Slot, held: impl Fn(u64) -> bool) -> Slot {
+        let is_held = |slot: Slot| self.slab.get(slot).is_some_and(|node| held(node.hash));
+        if !is_held(chosen) {
+            return chosen;
+        }
+        let ends = self.slab.dense_tails().chain([Place::Window, Place::Main].map(|place| self.slab.tail(place)));
+        let towards_head = |end: Slot| std::iter::successors(Some(end), |slot| Some(self.slab.before(*slot)));
+        ends.flat_map(|end| towards_head(end).take_while(|slot| *slot != NONE))
+            .take(LOOKED_AT)
+            .find(|slot| *slot != self.newcomer && !is_held(*slot))
+            .unwrap_or(chosen)
     }
 
     /// Whoever has waited longest at the end of the window while that is too large, and of the main circle otherwise, with what

@@ -21,6 +21,11 @@ const TERM: u32 = 16;
 const AHEAD: f64 = 1.0;
 const AHEAD_BY_CHANCE: f64 = 0.1;
 
+/// That is long in seeing a change of ways. So there is a second score, of about this many turns, and whoever is ahead in it by
+/// so many times what chance makes likely is followed at once.
+const RECENT_TURNS: f64 = 6.0;
+const AHEAD_BEYOND_CHANCE: f64 = 8.0;
+
 /// Where weights differ much, settings that leave them out of account are seldom the better ones, and a sample seldom tells.
 const FAVOUR: f64 = 1.1;
 
@@ -30,8 +35,10 @@ const HEAVIEST: u64 = 8;
 struct Juror {
     setting: Setting,
     shadow: Shadow,
-    /// Hits, faded.
+    /// Hits, faded slowly.
     score: f64,
+    /// Hits, faded fast.
+    recent: f64,
 }
 
 /// The shadows and what they have led to.
@@ -47,7 +54,7 @@ pub(super) struct Jury {
 
 impl Jury {
     pub(super) fn new(capacity: u64) -> Self {
-        let juror = |setting| Juror { setting, shadow: Shadow::new(capacity, setting), score: 0.0 };
+        let juror = |setting| Juror { setting, shadow: Shadow::new(capacity, setting), score: 0.0, recent: 0.0 };
         let jurors = SETTINGS.into_iter().map(juror).collect();
         Jury { jurors, chosen: 0, capacity, rarity: 0, uses: 0, spread: Spread::default() }
     }
@@ -74,9 +81,10 @@ impl Jury {
         self.spread.note(weight);
         let mut longest = 0;
         let mut heaviest = 0;
-        for Juror { shadow, score, .. } in &mut self.jurors {
-            let hits = times - u32::from(!shadow.observe(hash, weight, times));
+        for Juror { shadow, score, recent, .. } in &mut self.jurors {
+            let hits = times.saturating_sub(u32::from(!shadow.observe(hash, weight, times)));
             *score += f64::from(hits);
+            *recent += f64::from(hits);
             longest = longest.max(shadow.len());
             heaviest = heaviest.max(shadow.weight());
         }
@@ -100,25 +108,39 @@ impl Jury {
     }
 
     fn judge(&mut self, entries: usize) -> Option<Setting> {
-        let faded = (f64::from(TERM) / entries.max(TERM as usize) as f64) * FADED_IN_A_TURN;
-        let wide = self.spread.is_wide();
-        let (mut best, mut most, mut now) = (0, f64::NEG_INFINITY, 0.0);
-        for (i, Juror { setting, score, .. }) in self.jurors.iter_mut().enumerate() {
-            *score *= 1.0 - faded;
-            let favoured = wide && setting.merit == Merit::Density;
-            let score = if favoured { *score * FAVOUR } else { *score };
-            if i == self.chosen {
-                now = score;
-            }
-            if score > most {
-                (best, most) = (i, score);
-            }
+        let turns = f64::from(TERM) / entries.max(TERM as usize) as f64;
+        for Juror { score, recent, .. } in &mut self.jurors {
+            *score *= 1.0 - turns * FADED_IN_A_TURN;
+            *recent *= 1.0 - turns / RECENT_TURNS;
         }
-        if best == self.chosen || most <= now + AHEAD_BY_CHANCE * most.sqrt() + AHEAD {
-            return None;
-        }
+        let best = match self.ahead(|juror| juror.recent, AHEAD_BEYOND_CHANCE) {
+            Some(best) => {
+                for Juror { score, recent, .. } in &mut self.jurors {
+                    *score = *recent;
+                }
+                best
+            }
+            None => {
+                let wide = self.spread.is_wide();
+                let favour = |juror: &Juror| if wide && juror.setting.merit == Merit::Density { FAVOUR } else { 1.0 };
+                self.ahead(|juror| juror.score * favour(juror), AHEAD_BY_CHANCE)?
+            }
+        };
         self.chosen = best;
         Some(self.setting())
+    }
+
+    /// Who is ahead of the chosen one, by more than so many times what chance makes likely.
+    fn ahead(&self, score: impl Fn(&Juror) -> f64, chances: f64) -> Option<usize> {
+        let now = self.jurors.get(self.chosen).map_or(0.0, &score);
+        let scores = self.jurors.iter().map(&score).enumerate();
+        let (best, most) = scores.max_by(|one, other| one.1.total_cmp(&other.1))?;
+        (best != self.chosen && most > now + chances * most.sqrt() + AHEAD).then_some(best)
+    }
+
+    /// Whether the best of the shadows still holds the key. Says nothing where it is one of a sample.
+    pub(super) fn holds(&self, hash: u64) -> bool {
+        self.rarity == 0 && self.jurors.get(self.chosen).is_some_and(|juror| juror.shadow.holds(hash))
     }
 
     /// The key is no longer there, for another reason than want of room.

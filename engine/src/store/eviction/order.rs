@@ -254,12 +254,13 @@ impl Order {
         Some(hash)
     }
 
-    /// Who has to go, while there is too much.
-    pub(super) fn victim(&mut self) -> Option<Slot> {
+    /// Who has to go, while there is too much; rather somebody who is not `held`.
+    pub(super) fn victim(&mut self, held: impl Fn(u64) -> bool) -> Option<Slot> {
         if self.slab.weight() <= self.capacity {
             return None;
         }
-        let victim = self.choose();
+        let chosen = self.choose();
+        let victim = self.instead_of(chosen, held);
         let node = self.slab.get(victim)?;
         let (hash, stamp, frequency) = (node.hash, node.stamp(), node.frequency());
         self.ghosts.put(hash, stamp, frequency, self.slab.len());

@@ -43,10 +43,15 @@ impl Shadow {
                 self.index.insert_unique(hash, slot, |slot| slab.get(*slot).map_or(0, |node| node.hash));
             }
         }
-        while let Some(victim) = self.order.victim() {
+        while let Some(victim) = self.order.victim(|_| false) {
             self.forget(victim);
         }
         found.is_some()
+    }
+
+    /// Whether the key would be there.
+    pub(super) fn holds(&self, hash: u64) -> bool {
+        self.find(hash).is_some()
     }
 
     fn find(&self, hash: u64) -> Option<Slot> {

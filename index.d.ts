@@ -624,7 +624,10 @@ export interface CacheOptions<T = any> {
    * Default `'30s'`.
    */
   loadTimeout?: Duration
-  /** How long a loader may run before `getOrSet` answers with what it has in grace; the load goes on. 1 ms to 1 day. Default: none. */
+  /**
+   * How long a loader may run before `getOrSet` answers with what it has in grace; the load goes on. It belongs to this thread's
+   * handle. 1 ms to 1 day. Default: none.
+   */
   softTimeout?: Duration
   /**
    * What the values were made by: a schema, a release. It is what the cache begins with; `setVersion` changes it and forgets what was
@@ -647,7 +650,10 @@ export interface CacheOptions<T = any> {
    * `perKey` its keys are those of the cache. It belongs to this thread's handle; the last one given counts.
    */
   bulkhead?: Bulkhead
-  /** Is handed each load that goes on after its caller was answered, so that a serverless runtime waits for it. */
+  /**
+   * Is handed each load that goes on after its caller was answered, so that a serverless runtime waits for it. It belongs to this
+   * thread's handle; the last one given counts.
+   */
   waitUntil?: (promise: Promise<unknown>) => void
   /**
    * Variables of the environment that override options, under names of one's own; false: none does. Default
@@ -906,11 +912,16 @@ export interface CacheStats {
   loadFailures: number
   /** Of the loads, those that began in the background. */
   refreshes: number
+  /** By `set` and `setMany`; what a load brings is in `loads`. */
   sets: number
   deletes: number
+  /** Entries that had to go for others. */
   evictions: number
+  /** Entries that were found to be past their time, grace included, and taken out. */
   expirations: number
+  /** Those that can be read, and dead ones nobody has come across yet. */
   entries: number
+  /** What they take of memory: keys, values, tags and overhead. */
   bytes: number
   maxBytes: number
   /** Share of lookups that were answered at once, fresh or stale; null before the first. */

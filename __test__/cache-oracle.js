@@ -30,7 +30,7 @@ const stepped = (milliseconds) => Math.floor(milliseconds * 100 + 1e-6) / 100
 
 class NaiveCache {
   now = 0
-  /** Whether two loads of one key have come to their deadline at the same time: which is first is nobody's promise, and decides. */
+  /** Whether two loads of one key came to their deadline at the same time, or two who waited for one: which is first is nobody's promise. */
   tied = false
   /** What happened since it was last emptied: loads that began and answers that were given. */
   happened = []
@@ -260,7 +260,7 @@ class NaiveCache {
     const expire = () => {
       if (runs()) this.#fail(flight, 'E_TIMEOUT')
     }
-    this.#after(this.#options.loadTimeout, expire, () => runs() && flight.key)
+    this.#after(this.#options.loadTimeout, expire, () => runs() && flight)
     const { outcome } = party.call
     if (outcome !== undefined) (takesOver ? this.#late : this.#queue).push(() => this.#end(flight, outcome))
   }
@@ -365,7 +365,7 @@ class NaiveCache {
 
   // -------------------------------------------------------------- time
 
-  /** `ends` answers whose load it would end. */
+  /** `ends` answers which load it would end. */
   #after(milliseconds, act, ends = () => false) {
     this.#timers.push({ at: this.now + milliseconds, act, ends })
   }
@@ -381,7 +381,8 @@ class NaiveCache {
     const due = this.#timers.filter(({ at }) => at <= now)
     this.#timers = this.#timers.filter(({ at }) => at > now)
     const ended = due.map(({ ends }) => ends()).filter(Boolean)
-    this.tied ||= new Set(ended).size < ended.length
+    const keys = new Set(ended.map(({ key }) => key))
+    this.tied ||= keys.size < ended.length || ended.some(({ waiting }) => waiting.length > 1)
     for (const { act } of due) act()
     this.#runQueue()
   }

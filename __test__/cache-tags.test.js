@@ -246,7 +246,8 @@ test('a moment is a number that grows with every change', (t) => {
     moments.push(cache.moment())
   }
   for (let index = 1; index < moments.length; index++) assert.ok(moments[index] > moments[index - 1])
-  for (const since of [-1, 1.5, '1', null, NaN]) {
+  // The last one as somebody who takes it for a time would give it.
+  for (const since of [-1, 1.5, '1', null, NaN, cache.moment() + 1, Date.now()]) {
     assert.throws(() => cache.set('a', 1, { since }), { code: 'E_OPTION', option: 'since' })
   }
 })

@@ -54,7 +54,8 @@ function nextCache(options) {
         ? undefined
         : (records.read(key, tags) ?? (await this.#built(key, asked)))
       if (found !== undefined && !found.isStale) return found.record
-      this.#looked.set(key, moment)
+      // Of several looks the first: what is stored may come from it.
+      if (!this.#looked.has(key)) this.#looked.set(key, moment)
       return found === undefined ? null : stale(found.record, asked, records.now())
     }
 
@@ -66,7 +67,6 @@ function nextCache(options) {
     async set(key, value, told = {}) {
       const { cacheControl } = told
       const since = this.#looked.get(key) ?? this.#began
-      this.#looked.delete(key)
       const tags = [...tagsOf(value), ...(told.tags ?? [])]
       records.write(
         key,
@@ -83,8 +83,10 @@ function nextCache(options) {
       records.invalidate(typeof tags === 'string' ? [tags] : tags, durations)
     }
 
-    /** Nothing is kept by the request but when it has looked. */
-    resetRequestCache() {}
+    /** Nothing is kept by the request but when it has looked; without that, what it stores is as old as the request. */
+    resetRequestCache() {
+      this.#looked.clear()
+    }
 
     /**
      * What the build has made of a page. It is as old as the cache can be: once a tag of it was revalidated, it is not taken.

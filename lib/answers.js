@@ -29,6 +29,8 @@ class Answers {
   #asEntry
   /** Of the handle. @type {((promise: Promise<unknown>) => void) | undefined} */
   waitUntil
+  /** Whether it was told that this throws. */
+  #warned = false
 
   /**
    * @param {InstanceType<typeof import('./values.js').Values>} values
@@ -127,7 +129,13 @@ class Answers {
   #handOver(loading, asked) {
     const waitUntil = asked.waitUntil ?? this.waitUntil
     const ended = loading.then(nothing, nothing)
-    waitUntil?.(ended)
+    try {
+      waitUntil?.(ended)
+    } catch (error) {
+      // The caller has his value; the load goes on as far as it is let.
+      if (!this.#warned) warn(this.#cache, error)
+      this.#warned = true
+    }
   }
 
   /**
@@ -183,6 +191,15 @@ class Answers {
 }
 
 function nothing() {}
+
+/**
+ * @param {any} cache
+ * @param {any} error
+ */
+function warn(cache, error) {
+  const why = `\`waitUntil\` of the cache "${cache.name}" has thrown, so nobody waits for its background loads: ${error?.message ?? error}`
+  process.emitWarning(why, { type: 'SpillwayWarning', code: 'SPILLWAY_WAIT_UNTIL' })
+}
 
 /** @param {any} error */
 function isUnreadable(error) {

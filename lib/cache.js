@@ -130,6 +130,7 @@ class Cache {
   set(key, value, options) {
     const values = this.#values
     const { ttlMs, tags, since } = settingOf(options)
+    if (since !== undefined) this.#assertPast(since)
     const encoded = values.encoded(value)
     const set = this.#native.cacheSet(this.#id, key, encoded, values.ttlMsOf(encoded, ttlMs), tags, since)
     if (set === undefined) throw values.trouble(key, encoded)
@@ -307,6 +308,17 @@ class Cache {
   #tagged(key, options, upTo) {
     const given = options === undefined ? undefined : new Options('a look into a cache', options, ['tags']).get('tags')
     return this.#values.look(key, upTo, tagsOf('a look into a cache', given))
+  }
+
+  /**
+   * A moment that is not over yet would be before no invalidation to come.
+   * @param {number} since
+   */
+  #assertPast(since) {
+    const moment = this.moment()
+    if (since <= moment) return
+    const rule = `\`since\` of a cached value must be what moment() of the cache "${this.name}" has answered, so at most ${moment}`
+    throw misuse('E_OPTION', `${rule}; got ${shown(since)}`, { option: 'since', Base: RangeError })
   }
 
   /** @param {string} call */

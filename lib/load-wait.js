@@ -94,6 +94,8 @@ function waited(load, wait) {
     }
     const deadline = softens ? deadlines.schedule(softTimeoutMs, soften) : undefined
     signal?.addEventListener('abort', abort, { once: true })
+    // The loader has begun, and it may have been the one who aborted.
+    if (signal?.aborted) abort()
     load
       .then(
         (landed) => {

@@ -111,6 +111,7 @@ function partOf(value, left, index, fn) {
     case 'string':
       return JSON.stringify(value)
     case 'number':
+      return Object.is(value, -0) ? '-0' : String(value)
     case 'boolean':
     case 'undefined':
       return String(value)
@@ -133,6 +134,8 @@ function partOf(value, left, index, fn) {
 
 /** @param {object} value */
 function isPlain(value) {
+  // What goes by a symbol has no name that could stand in a text.
+  if (Object.getOwnPropertySymbols(value).length > 0) return false
   const parent = Object.getPrototypeOf(value)
   return parent === null || parent === Object.prototype || Object.getPrototypeOf(parent) === null
 }

@@ -125,8 +125,12 @@ class Values {
    * @returns {Entry}
    */
   entryOf(key, value, stamp) {
-    const kept = this.look(key, UP_TO.ANY)
-    if (kept !== undefined && this.stamp === stamp) return { ...kept, value }
+    try {
+      const kept = this.look(key, UP_TO.ANY)
+      if (kept !== undefined && this.stamp === stamp) return { ...kept, value }
+    } catch {
+      // The cache has ended, or what somebody else has put there cannot be read: this value is there all the same.
+    }
     return { value, state: 'fresh', ageMs: 0, freshForMs: 0, negative: value === undefined, restored: false }
   }
 

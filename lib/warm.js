@@ -46,14 +46,15 @@ async function warmed(cache, values, loads, given, pace) {
    * @param {Kept} kept
    */
   const loadOne = async (key, loader, kept) => {
-    if (spreadMs > 0) await stop.or(pause(Math.random() * spreadMs))
-    if (signal?.aborted) return
     try {
+      if (spreadMs > 0) await stop.pause(Math.random() * spreadMs)
+      if (signal?.aborted) return
       // Fresh or not at all: an old value is no success here.
       await loads.join(key, loader, { ...kept, signal: undefined, waitUntil: undefined, reload: false })
       counts.loaded++
     } catch (error) {
-      failed(error)
+      // Then it is warm() that rejects.
+      if (!signal?.aborted) failed(error)
     }
   }
 
@@ -94,28 +95,36 @@ async function warmed(cache, values, loads, given, pace) {
  * @param {AbortSignal | undefined} signal
  */
 function stopOf(signal) {
-  /** @type {(error: unknown) => void} */
-  let stop = () => {}
-  /** @type {Promise<never>} */
-  const stopped = new Promise((_, reject) => (stop = reject))
-  stopped.catch(() => {})
-  const abort = () => stop(signal?.reason)
-  if (signal?.aborted) abort()
+  /** Of the waits there are now: a promise of the abort itself would keep all there ever were. @type {Set<(error: unknown) => void>} */
+  const waits = new Set()
+  const abort = () => waits.forEach((reject) => reject(signal?.reason))
   signal?.addEventListener('abort', abort, { once: true })
+  /**
+   * @template T
+   * @param {PromiseLike<T> | T} waiting
+   * @returns {Promise<T>}
+   */
+  const or = (waiting) => {
+    if (signal === undefined) return Promise.resolve(waiting)
+    return new Promise((resolve, reject) => {
+      const over = () => waits.delete(reject)
+      waits.add(reject)
+      Promise.resolve(waiting).then(resolve, reject).finally(over)
+      if (signal.aborted) reject(signal.reason)
+    })
+  }
   return {
-    /**
-     * @template T
-     * @param {PromiseLike<T> | T} waiting
-     * @returns {Promise<T>}
-     */
-    or: (waiting) => (signal === undefined ? Promise.resolve(waiting) : Promise.race([stopped, waiting])),
+    or,
+    /** @param {number} milliseconds */
+    pause(milliseconds) {
+      /** @type {ReturnType<typeof deadlines.schedule>} */
+      let deadline
+      const paused = new Promise((resolve) => (deadline = deadlines.schedule(milliseconds, resolve)))
+      // Whoever is stopped must not keep the process waiting for what it no longer waits for.
+      return or(paused).finally(() => deadlines.cancel(deadline))
+    },
     end: () => signal?.removeEventListener('abort', abort),
   }
-}
-
-/** @param {number} milliseconds */
-function pause(milliseconds) {
-  return new Promise((resolve) => deadlines.schedule(milliseconds, resolve))
 }
 
 /** @param {unknown} given */

@@ -241,16 +241,25 @@ fn end(any: &Any) {
 fn differences<C: Serialize>(present: &C, asked: &C) -> String {
     let options = |config: &C| options_of(serde_json::to_value(config).unwrap_or(Value::Null));
     let (present, asked) = (options(present), options(asked));
-    let value = |options: &Map<String, Value>, name| options.get(name).map_or("missing".to_owned(), Value::to_string);
     let mut names: Vec<_> = present.keys().chain(asked.keys()).collect();
     names.sort();
     names.dedup();
     let differing = names.into_iter().filter(|name| present.get(*name) != asked.get(*name));
-    let told: Vec<_> = differing
-        .map(|name| format!("`{name}` is {} there and {} here", value(&present, name), value(&asked, name)))
-        .collect();
+    let told: Vec<_> = differing.map(|name| difference(name, present.get(name), asked.get(name))).collect();
     // By name they are the same, and yet the configurations differ.
     if told.is_empty() { "the same limits in another order".to_owned() } else { told.join(", ") }
+}
+
+/// As whoever wrote the option has it: a duration goes by its name without the unit, which its figures have instead.
+fn difference(name: &str, there: Option<&Value>, here: Option<&Value>) -> String {
+    let (option, unit) = name.strip_suffix("Ms").map_or((name, ""), |option| (option, " ms"));
+    let told = |value: Option<&Value>| match value {
+        None => "missing".to_owned(),
+        // As JavaScript writes it: whole numbers without a fraction.
+        Some(Value::Number(number)) => format!("{}{unit}", number.as_f64().unwrap_or_default()),
+        Some(other) => other.to_string(),
+    };
+    format!("`{option}` is {} there and {} here", told(there), told(here))
 }
 
 /// Options by name. Those of several limits go by the limit's name too.

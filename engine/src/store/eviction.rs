@@ -99,9 +99,7 @@ impl Eviction {
     /// Whom to drop, already taken out; `None` as soon as what is left fits. The newcomer of the latest insertion only if it is
     /// alone and too heavy. The slot's hash can be asked for until the next insertion.
     pub fn victim(&mut self) -> Option<Slot> {
-        let victim = self.order.victim(|hash| self.jury.holds(hash));
-        self.full |= victim.is_some();
-        victim
+        self.order.victim(|hash| self.jury.holds(hash))
     }
 
     /// The hash the entry was inserted with.

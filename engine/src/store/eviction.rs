@@ -38,19 +38,20 @@ use order::Order;
 /// The number of an entry, for as long as it is there.
 pub type Slot = u32;
 
+/// Below this part of its capacity a cache is far from full.
+const FAR_FROM_FULL: u64 = 8;
+
 /// The entries of one shard.
 pub struct Eviction {
     order: Order,
     jury: Jury,
-    /// Whether anybody has had to go yet. Until then every setting hits alike, and the jury is told of newcomers only.
-    full: bool,
 }
 
 impl Eviction {
     /// Room for `capacity` units of weight.
     pub fn new(capacity: u64) -> Self {
         let jury = Jury::new(capacity);
-        Eviction { order: Order::new(capacity, jury.setting()), jury, full: false }
+        Eviction { order: Order::new(capacity, jury.setting()), jury }
     }
 
     /// An entry that was not there. Whoever has to go for it is asked for with [`Eviction::victim`].
@@ -65,10 +66,16 @@ impl Eviction {
             return;
         }
         if let Some((hash, weight)) = self.order.hit(slot, times)
-            && self.full
+            && self.is_filling()
         {
             self.observe(hash, weight, times);
         }
+    }
+
+    /// Far from full, every setting hits alike, and the jury is told of newcomers only: a small part of a large cache would be
+    /// shadowed without a sample, at many times the cost of a hit.
+    fn is_filling(&self) -> bool {
+        self.weight() >= self.order.capacity / FAR_FROM_FULL
     }
 
     fn observe(&mut self, hash: u64, weight: u32, times: u32) {
@@ -92,9 +99,7 @@ impl Eviction {
     /// Whom to drop, already taken out; `None` as soon as what is left fits. The newcomer of the latest insertion only if it is
     /// alone and too heavy. The slot's hash can be asked for until the next insertion.
     pub fn victim(&mut self) -> Option<Slot> {
-        let victim = self.order.victim(|hash| self.jury.holds(hash));
-        self.full |= victim.is_some();
-        victim
+        self.order.victim(|hash| self.jury.holds(hash))
     }
 
     /// The hash the entry was inserted with.

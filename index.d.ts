@@ -903,6 +903,7 @@ export interface MemoizeOptions<A extends unknown[] = any[]> {
 export interface CacheStats {
   /** Answers that were fresh. */
   hits: number
+  /** Lookups that found nothing to answer with. Whoever waits for another's load is one, too: see `loads`. */
   misses: number
   /** Answers that were stale. */
   stale: number

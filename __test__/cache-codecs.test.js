@@ -25,6 +25,19 @@ test('bytes come back as they went in, in a Buffer of their own each time', asyn
   }
 })
 
+test('what a load has brought stands on memory of its own, small as it may be: whoever moves that takes nothing from others', async (t) => {
+  for (const [codec, load, bufferOf] of [
+    ['bytes', () => Uint8Array.of(1, 2, 3), (value) => value.buffer],
+    ['v8', () => ({ bytes: Uint8Array.of(1, 2, 3) }), (value) => value.bytes.buffer],
+  ]) {
+    const { cache } = opened(t, { codec })
+    const shared = Buffer.from('of everybody')
+    const value = await cache.getOrSet('a', load)
+    assert.notEqual(bufferOf(value), shared.buffer, codec)
+    assert.ok(bufferOf(value).byteLength < 64, codec)
+  }
+})
+
 test('those who wait for one load get bytes of their own each, and none is the loader’s', async (t) => {
   const { cache } = opened(t, { codec: 'bytes' })
   const all = loader()

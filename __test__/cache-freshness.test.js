@@ -3,6 +3,7 @@
 'use strict'
 
 const assert = require('node:assert/strict')
+const { AsyncLocalStorage } = require('node:async_hooks')
 const { test } = require('node:test')
 const { Refusal } = require('../index.js')
 const { faked, fate, loader, never, opened, thrower, turn, twice } = require('./caches.js')
@@ -115,16 +116,45 @@ test('a load in the background is handed to waitUntil, of the call before that o
   assert.deepEqual(await fate(handed.cache[0]), { value: undefined })
 })
 
-test('a waitUntil that throws throws at its caller, and the load goes on', async (t) => {
-  const { cache, clock } = opened(t, { ...TIMES, waitUntil: thrower(down) })
-  cache.set('a', 'old')
-  clock.now += 1000
-  await assert.rejects(
-    cache.getOrSet('a', () => 'new'),
-    down,
+test('a waitUntil that throws costs nobody his value, and is told once', async (t) => {
+  const warnings = []
+  const hear = (warning) => warnings.push(warning)
+  process.on('warning', hear)
+  t.after(() => process.off('warning', hear))
+  for (const thrown of [down, Symbol('down')]) {
+    const { cache, clock } = opened(t, { ...TIMES, waitUntil: thrower(thrown) })
+    for (const [key, ask] of [
+      ['a', async () => cache.getOrSet('a', () => 'new')],
+      ['b', async () => (await cache.getOrSetEntry('b', () => 'new')).value],
+    ]) {
+      cache.set(key, 'old')
+      clock.now += 1000
+      assert.equal(await ask(), 'old')
+      await turn()
+      assert.equal(cache.get(key), 'new', 'the load has gone on')
+    }
+  }
+  const what = '`waitUntil` of the cache "found" has thrown, so nobody waits for its background loads: '
+  assert.deepEqual(
+    warnings.map(({ name, code, message }) => [name, code, message]),
+    ['down', 'Symbol(down)'].map((why) => ['SpillwayWarning', 'SPILLWAY_WAIT_UNTIL', what + why]),
   )
-  await turn()
-  assert.equal(cache.get('a'), 'new')
+})
+
+test('a waitUntil that throws keeps nobody from leaving a load, past softTimeout or by a signal', async (t) => {
+  const { cache, pass } = faked(t, { ...TIMES, softTimeout: 200, waitUntil: thrower(down) })
+  cache.set('a', 'old')
+  pass(1500)
+  const all = loader()
+  const leaving = new AbortController()
+  const left = cache.getOrSet('b', all.load, { signal: leaving.signal })
+  const graced = cache.getOrSet('a', all.load)
+  pass(200)
+  assert.equal(await graced, 'old')
+  const gone = new Error('gone')
+  leaving.abort(gone)
+  assert.deepEqual(await fate(left), { error: gone })
+  for (const [resolve] of all.settles) resolve(1)
 })
 
 // ---------------------------------------------------------------- grace
@@ -444,6 +474,21 @@ test('a signal that is aborted already begins no load, and hides nothing that is
   assert.equal(await cache.getOrSet('a', never, { signal }), 1)
 })
 
+test('a loader that aborts the signal of its own caller ends his waiting at once', async (t) => {
+  const { cache } = opened(t)
+  const all = loader()
+  const leaving = new AbortController()
+  const load = (context) => {
+    leaving.abort(down)
+    return all.load(context)
+  }
+  const caller = cache.getOrSet('a', load, { signal: leaving.signal })
+  assert.deepEqual(await fate(caller), { error: down })
+  all.resolve('found')
+  await turn()
+  assert.equal(cache.get('a'), 'found')
+})
+
 test('a signal that is read by nobody any more has no listener left', async (t) => {
   const { cache } = opened(t)
   const { signal } = new AbortController()
@@ -486,6 +531,25 @@ test('the entry of a load is fresh, for as long as it is kept', async (t) => {
   assert.deepEqual(await passed, [5, 'fresh', 0, 0, false], 'something else was')
 })
 
+test('the entry of a load has its value, though the cache has ended meanwhile or holds what cannot be read', async (t) => {
+  const decode = (text) => {
+    if (text === 'unreadable') throw down
+    return text
+  }
+  const { cache } = opened(t, { codec: { encode: String, decode } })
+  for (const [key, change] of [
+    ['a', () => cache.set('a', 'unreadable')],
+    ['b', () => cache.dispose()],
+  ]) {
+    const all = loader()
+    const waiting = cache.getOrSetEntry(key, all.load)
+    change()
+    all.resolve('mine')
+    const { value, state, freshForMs, negative } = await waiting
+    assert.deepEqual([value, state, freshForMs, negative], ['mine', 'fresh', 0, false])
+  }
+})
+
 test('who asks for an entry of what is stale begins the load as well', async (t) => {
   const { cache, clock } = opened(t, TIMES)
   cache.set('a', 'old')
@@ -515,6 +579,30 @@ test('loads run under permits of the bulkhead; one that it refuses has failed wi
   assert.equal(await callers[1], 'B')
   await turn()
   assert.equal(sp.snapshot().bulkheads.slots.inUse, 0)
+})
+
+test('who opens a cache again without its bulkhead or waitUntil takes neither away', async (t) => {
+  const { sp, clock } = opened(t)
+  const slots = sp.bulkhead('slots', { limit: 1 })
+  const handed = []
+  const options = { ...TIMES, jitter: 0 }
+  const cache = sp.cache('bounded', { ...options, bulkhead: slots, waitUntil: (promise) => handed.push(promise) })
+  assert.equal(sp.cache('bounded', options), cache)
+  const all = loader()
+  const first = cache.getOrSet('a', all.load)
+  await assert.rejects(cache.getOrSet('b', never), { code: 'E_FULL' })
+  all.resolve(1)
+  await first
+  clock.now += 1000
+  assert.equal(await cache.getOrSet('a', () => 2), 1)
+  assert.equal(handed.length, 1)
+
+  const others = []
+  sp.cache('bounded', { ...options, waitUntil: (promise) => others.push(promise) })
+  await turn()
+  clock.now += 1000
+  assert.equal(await cache.getOrSet('a', () => 3), 2)
+  assert.deepEqual([handed.length, others.length], [1, 1], 'the last one given counts')
 })
 
 test('a load that the bulkhead refuses is answered from grace', async (t) => {
@@ -578,4 +666,17 @@ test('loads are told as they end, with how long they took', async (t) => {
   assert.equal(told[2][4].code, 'E_VALUE_ENCODE')
   assert.deepEqual(told.slice(3), [['loaded', 'a', 0, true]])
   assert.throws(() => cache.on('hit', () => {}), { code: 'E_OPTION', message: /one of 'loaded', 'failed', 'graced'/ })
+})
+
+test('who comes to load in place of another does so in his own asynchronous context, not in that of who has failed', async (t) => {
+  const { cache } = opened(t)
+  const tenant = new AsyncLocalStorage()
+  const failing = loader()
+  const one = tenant.run('one', () => cache.getOrSet('a', failing.load))
+  // From here on who asks for it waits by himself.
+  cache.invalidateTag('anything')
+  const two = tenant.run('two', () => cache.getOrSet('a', () => `of ${tenant.getStore()}`))
+  tenant.run('one', () => failing.reject(new Error('down')))
+  await assert.rejects(one, { message: 'down' })
+  assert.equal(await two, 'of two')
 })

@@ -41,6 +41,8 @@ test('arguments are told apart by what they hold, to the last leaf', async (t) =
     [true],
     ['true'],
     [NaN],
+    [0],
+    [-0],
     [-1],
     [1, 2],
     ['1,2'],
@@ -87,6 +89,7 @@ test('an argument that holds more than data needs a key', async (t) => {
     [[new Map()], 'holds an object (Map)'],
     [[() => 1], 'holds function (anonymous)'],
     [[Symbol('s')], 'holds Symbol(s)'],
+    [[{ [Symbol('s')]: 1 }], 'holds an object (Object)'],
     [[circle], 'goes too deep, or round in a circle'],
   ]) {
     await assert.rejects(memo(...args), ({ code, option, message: told }) => {
@@ -164,6 +167,18 @@ test('ttl and tags are those of the results; tags may go by the arguments', asyn
   cache.invalidateTag('all')
   await fixed(1)
   assert.equal(calls.length, 6)
+})
+
+test('tags by the arguments are an array of tags, or undefined for none', async (t) => {
+  const { cache } = opened(t)
+  const { fn, calls } = counted('f')
+  for (const tags of ['ab', null, 5, ['a', ''], new Set(['a'])]) {
+    const memo = cache.memoize(fn, { name: 'wrong', tags: () => tags })
+    await assert.rejects(memo(1), { code: 'E_TAGS', option: 'tags', message: /^`tags` of memoize\(\) must be/ })
+  }
+  assert.deepEqual(calls, [])
+  await cache.memoize(fn, { tags: () => undefined })(1)
+  assert.deepEqual(calls, [[1]])
 })
 
 test('what is stale is answered by a memoized function, too', async (t) => {

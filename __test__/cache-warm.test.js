@@ -3,8 +3,10 @@
 'use strict'
 
 const assert = require('node:assert/strict')
+const { spawnSync } = require('node:child_process')
 const { test } = require('node:test')
 const { faked, fate, loader, never, opened, thrower, turn } = require('./caches.js')
+const { collectGarbage } = require('./garbage.js')
 
 const down = new Error('down')
 
@@ -96,6 +98,7 @@ test('a source may be a generator, an async one, or a function that answers one;
   assert.ok(read <= 3, `${read} entries are read of a source without an end`)
   leaving.abort(down)
   assert.deepEqual(await fate(warming), { error: down })
+  for (const [resolve] of all.settles) resolve('late')
   function* few() {
     yield ['a', 1]
     yield ['b', 2]
@@ -153,6 +156,46 @@ test('an abort ends the waiting with its reason and begins no more loads', async
   assert.equal(cache.get('key-0'), 'late', 'what was under way is kept')
   await assert.rejects(cache.warm(source(), { signal: AbortSignal.abort(down) }), down)
   assert.equal(all.calls, 3)
+})
+
+test('an abort leaves nothing behind, though the source hangs: no rejection that nobody hears, nothing to wait for', () => {
+  const script = `
+    const { cache } = require('spillway')
+    async function* source() {
+      yield ['a', () => 1]
+      yield ['b', () => 2]
+      await new Promise(() => {})
+    }
+    const leaving = new AbortController()
+    const warming = cache('warmed').warm(source(), { spread: '1h', signal: leaving.signal })
+    warming.catch(({ message }) => console.log(message))
+    setImmediate(() => leaving.abort(new Error('down')))
+  `
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['-e', script], {
+    cwd: __dirname,
+    encoding: 'utf8',
+    timeout: 20_000,
+  })
+  assert.deepEqual({ status, signal, stdout, stderr }, { status: 0, signal: null, stdout: 'down\n', stderr: '' })
+})
+
+test('what has been worked off is not kept, with a signal or without', async (t) => {
+  const { cache } = opened(t)
+  for (const signal of [undefined, new AbortController().signal]) {
+    let left
+    async function* source() {
+      const all = []
+      for (let key = 0; key < 200; key++) {
+        const entry = [`key-${key}`, key]
+        all.push(new WeakRef(entry))
+        yield entry
+      }
+      await collectGarbage()
+      left = all.filter((each) => each.deref() !== undefined).length
+    }
+    await cache.warm(source(), { signal })
+    assert.ok(left < 10, `${left} of 200 entries are kept`)
+  }
 })
 
 test('a source that fails ends it', async (t) => {

@@ -184,6 +184,20 @@ test('what was made while its tag was revalidated is not kept; what was begun af
   assert.equal((await request().get('/', APP_PAGE)).cacheControl.revalidate, 1, 'with a profile it is due')
 })
 
+test('of two looks of one request the first counts: what it stores may come from either', async () => {
+  const { request } = frozen()
+  const asked = { ...FETCH, tags: ['news'] }
+  const both = request()
+  assert.equal(await both.get('fetch', asked), null)
+  await request().revalidateTag('news')
+  assert.equal(await both.get('fetch', asked), null)
+  for (const body of ['from before', 'from after']) {
+    await both.set('fetch', fetched(body, 'news'), { fetchCache: true })
+    const found = await request().get('fetch', asked)
+    assert.notEqual(found?.value.data.body, 'from before')
+  }
+})
+
 test('tags that a request was told of count for its fetches', async () => {
   const { request } = frozen()
   await request().set('fetch', fetched('1', 'news'), { fetchCache: true })
@@ -236,14 +250,14 @@ test('revalidating looks at no page, and keeps no list of tags in JavaScript', a
   assert.ok(grown < 1024 ** 2, `${grown} bytes`)
 })
 
-test('what the build has made is read when it is first asked for, unless a tag of it was revalidated', async (t) => {
+/** What a build has left: a folder, and in place of the application's own Next what reads it: `made` is told, and answers. */
+function built(t, made) {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'spillway-built-'))
   t.after(() => fs.rmSync(root, { recursive: true }))
   const folder = path.join(root, '.next', 'server')
   const library = path.join(root, 'node_modules/next/dist/server/lib/incremental-cache')
   fs.mkdirSync(folder, { recursive: true })
   fs.mkdirSync(library, { recursive: true })
-  // In place of the application's own Next: what it is made with, and what it was asked for.
   fs.writeFileSync(
     path.join(library, 'file-system-cache.js'),
     `exports.default = class {
@@ -251,17 +265,22 @@ test('what the build has made is read when it is first asked for, unless a tag o
       async get(key) {
         const { made } = this.fs
         made.asked.push([key, this.flushToDisk, this.maxMemoryCacheSize])
+        await made.meanwhile?.()
         return made.pages[key] ?? null
       }
     }`,
   )
-  const { time, request } = frozen()
-  const built = { lastModified: time.now - 5_000, value: page('built', 'news'), ...lasting(60, HOUR) }
-  const made = { asked: [], pages: { '/a': built, '/b': built, '/c': built } }
-  const context = { serverDistDir: folder, fs: { made }, flushToDisk: true, maxMemoryCacheSize: 50_000_000 }
+  return { serverDistDir: folder, fs: { made }, flushToDisk: true, maxMemoryCacheSize: 50_000_000 }
+}
 
-  assert.deepEqual(await request(context).get('/a', APP_PAGE), built)
-  assert.deepEqual(await request(context).get('/a', APP_PAGE), built)
+test('what the build has made is read when it is first asked for, unless a tag of it was revalidated', async (t) => {
+  const { time, request } = frozen()
+  const early = { lastModified: time.now - 5_000, value: page('built', 'news'), ...lasting(60, HOUR) }
+  const made = { asked: [], pages: { '/a': early, '/b': early, '/c': early } }
+  const context = built(t, made)
+
+  assert.deepEqual(await request(context).get('/a', APP_PAGE), early)
+  assert.deepEqual(await request(context).get('/a', APP_PAGE), early)
   assert.deepEqual(made.asked, [['/a', false, 0]], 'only to read it, and once')
   assert.equal(await request(context).get('/none', APP_PAGE), null)
   assert.equal(await request(context).get('/a-fetch', FETCH), null)
@@ -278,6 +297,15 @@ test('what the build has made is read when it is first asked for, unless a tag o
 
   const elsewhere = { ...context, serverDistDir: path.join(os.tmpdir(), 'no-next-here') }
   assert.equal(await request(elsewhere).get('/d', APP_PAGE), null)
+})
+
+test('a page that was made anew while its file was read is not replaced by what the build has made', async (t) => {
+  const { request } = frozen()
+  const early = { lastModified: 0, value: page('built', 'news'), ...lasting(60, HOUR) }
+  const meanwhile = () => request().set('/a', page('new', 'news'), lasting(60, HOUR))
+  const context = built(t, { asked: [], pages: { '/a': early }, meanwhile })
+  assert.equal((await request(context).get('/a', APP_PAGE)).value.html, 'new')
+  assert.equal((await request(context).get('/a', APP_PAGE)).value.html, 'new')
 })
 
 test('what one process has dumped is served by the next, as due, and goes by its tags as ever', async (t) => {

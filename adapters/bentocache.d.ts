@@ -10,7 +10,7 @@ export interface SpillwayDriverOptions {
   name?: string
   /** As of a cache: all values with what they take beside. Default `'64mb'`. */
   maxBytes?: ByteSize
-  /** As of a cache; what is larger is not stored. Default, and at most, an eighth of `maxBytes`. */
+  /** As of a cache; what is larger is not stored. Up to an eighth of `maxBytes`. Default that, and no more than 4 MB. */
   maxValueBytes?: ByteSize
   /** As bentocache's own drivers have it: before each key. Default: what bentocache says. */
   prefix?: string

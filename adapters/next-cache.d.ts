@@ -8,7 +8,7 @@ export interface NextCacheOptions {
   name?: string
   /** As of a cache: all pages with what they take beside. Default `'64mb'`. */
   maxBytes?: ByteSize
-  /** As of a cache; a larger page is made for each request, which Next says in its log. Default, and at most, an eighth of `maxBytes`. */
+  /** As of a cache; a larger page is made for each request, which Next says in its log. Up to an eighth of `maxBytes`. Default that, and no more than 4 MB. */
   maxValueBytes?: ByteSize
   /** Where time comes from, for tests: milliseconds since 1970. Such a handler is alone with its clock. Default: the system's clocks. */
   clock?: () => number

@@ -52,7 +52,7 @@ function nextCache(options) {
       const tags = [...(asked.tags ?? []), ...(asked.softTags ?? [])]
       const found = tags.some((tag) => this.#revalidated.has(tag))
         ? undefined
-        : (records.read(key, tags) ?? (await this.#built(key, asked)))
+        : (records.read(key, tags) ?? (await this.#built(key, asked, tags)))
       if (found !== undefined && !found.isStale) return found.record
       // Of several looks the first: what is stored may come from it.
       if (!this.#looked.has(key)) this.#looked.set(key, moment)
@@ -92,11 +92,15 @@ function nextCache(options) {
      * What the build has made of a page. It is as old as the cache can be: once a tag of it was revalidated, it is not taken.
      * @param {string} key
      * @param {Asked} asked
+     * @param {string[]} tags
      */
-    async #built(key, asked) {
+    async #built(key, asked, tags) {
       if (asked.kind === 'FETCH') return undefined
       const built = await this.#prerendered?.get(key, asked)
       if (!built?.value) return undefined
+      // While the file was read, another request may have made the page anew.
+      const there = records.read(key, tags)
+      if (there !== undefined) return there
       const { lastModified, value, cacheControl } = built
       const about = { tags: tagsOf(value), lifeS: cacheControl?.expire, since: 0 }
       records.write(key, { lastModified, value, cacheControl }, about)

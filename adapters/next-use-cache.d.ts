@@ -8,7 +8,7 @@ export interface NextUseCacheOptions {
   name?: string
   /** As of a cache: all results with what they take beside. Default `'64mb'`. */
   maxBytes?: ByteSize
-  /** As of a cache; a larger result is not kept, of which a process warning tells once. Default, and at most, an eighth of `maxBytes`. */
+  /** As of a cache; a larger result is not kept, of which a process warning tells once. Up to an eighth of `maxBytes`. Default that, and no more than 4 MB. */
   maxValueBytes?: ByteSize
   /** Where time comes from, for tests: milliseconds since 1970. Such a handler is alone with its clock. Default: the system's clocks. */
   clock?: () => number

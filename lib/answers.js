@@ -3,6 +3,7 @@
 'use strict'
 
 const { askedOf, waited } = require('./load-wait.js')
+const { shown } = require('./misuse.js')
 const { NOTHING, UP_TO } = require('./values.js')
 
 /** @typedef {import('./load-wait.js').Asked} Asked */
@@ -133,7 +134,7 @@ class Answers {
       waitUntil?.(ended)
     } catch (error) {
       // The caller has his value; the load goes on as far as it is let.
-      if (!this.#warned) warn(this.#cache, error)
+      if (!this.#warned) warn(this.#values.name, error)
       this.#warned = true
     }
   }
@@ -193,12 +194,13 @@ class Answers {
 function nothing() {}
 
 /**
- * @param {any} cache
- * @param {any} error
+ * @param {string} name
+ * @param {unknown} error
  */
-function warn(cache, error) {
-  const why = `\`waitUntil\` of the cache "${cache.name}" has thrown, so nobody waits for its background loads: ${error?.message ?? error}`
-  process.emitWarning(why, { type: 'SpillwayWarning', code: 'SPILLWAY_WAIT_UNTIL' })
+function warn(name, error) {
+  const why = error instanceof Error ? error.message : shown(error)
+  const what = `\`waitUntil\` of the cache "${name}" has thrown, so nobody waits for its background loads: ${why}`
+  process.emitWarning(what, { type: 'SpillwayWarning', code: 'SPILLWAY_WAIT_UNTIL' })
 }
 
 /** @param {any} error */

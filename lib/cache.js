@@ -53,14 +53,14 @@ class Cache {
   }
 
   /**
-   * What belongs to this thread; the last ones given count.
+   * What belongs to this thread; the last ones given count, and who gives none takes none away.
    * @param {Cache} cache
    * @param {import('./cache-shape.js').CacheFunctions} functions
    */
   static setFunctions(cache, { codec, bulkhead, waitUntil }) {
     cache.#values.codec = codec
-    cache.#loads.bulkhead = bulkhead
-    cache.#answers.waitUntil = waitUntil
+    if (bulkhead !== undefined) cache.#loads.bulkhead = bulkhead
+    if (waitUntil !== undefined) cache.#answers.waitUntil = waitUntil
   }
 
   /**

@@ -22,6 +22,16 @@ const { UP_TO, numbersIn } = require('./values.js')
  * @property {import('./copies.js').Numbers} numbers
  */
 
+/** A function as one that runs in the asynchronous context of now, wherever it is called. @type {<F extends Function>(fn: F) => F} */
+const inThisContext = (() => {
+  try {
+    const { AsyncResource } = require('node:async_hooks')
+    return (fn) => AsyncResource.bind(/** @type {any} */ (fn), 'spillway')
+  } catch {
+    return (fn) => fn
+  }
+})()
+
 /** What a caller boards for. */
 const BOARD = /** @type {const} */ ({ MISSING: 0, REFRESH: 1, RELOAD: 2 })
 
@@ -178,13 +188,15 @@ class Loads {
   }
 
   /**
-   * Wait for another thread's load; if that fails, or hangs, lead.
-   * @param {Course} course
+   * Wait for another's load; if that fails, or hangs, lead.
+   * @param {Course} waited
    * @param {number} receipt
    * @returns {Promise<Landed>}
    */
-  #follow(course, receipt) {
+  #follow(waited, receipt) {
     const { native, id, shape } = this.#values
+    // It may come to load out of somebody else's call, or out of a timer: in whose context, its loader must not be.
+    const course = { ...waited, load: inThisContext(waited.load) }
     return new Promise((resolve, reject) => {
       let ended = false
       // The leader has a deadline of its own, which a blocked event loop cannot keep.
@@ -237,10 +249,7 @@ class Loads {
     const values = this.#values
     const { encoded } = landed
     if (!values.codec.shared) {
-      return values.decoded(
-        key,
-        typeof encoded === 'string' ? encoded : Buffer.from(/** @type {Uint8Array} */ (encoded)),
-      )
+      return values.decoded(key, typeof encoded === 'string' ? encoded : copyOf(/** @type {Uint8Array} */ (encoded)))
     }
     landed.value = values.decoded(key, /** @type {string | Uint8Array} */ (encoded))
     landed.decoded = true
@@ -307,8 +316,18 @@ class Loads {
 function landedOf(encoded, stamp) {
   if (encoded === undefined) return { encoded, value: undefined, decoded: true, stamp }
   // A loader may go on writing to the bytes it has answered with.
-  const kept = typeof encoded === 'string' ? encoded : Buffer.from(encoded)
+  const kept = typeof encoded === 'string' ? encoded : copyOf(encoded)
   return { encoded: kept, value: undefined, decoded: false, stamp }
+}
+
+/**
+ * In memory of its own: what is decoded may stand on it, and small buffers usually share one with others.
+ * @param {Uint8Array} bytes
+ */
+function copyOf(bytes) {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
 }
 
 module.exports = { Loads }

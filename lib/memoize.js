@@ -48,7 +48,7 @@ function memoized(cache, fn, given) {
         return Promise.reject(error)
       }
       const load = (/** @type {import('../index').LoadContext} */ call) => {
-        if (tagsGiven !== undefined) call.tags(...tagsGiven(...args))
+        if (tagsGiven !== undefined) call.tags(...(tagsOf('memoize()', tagsGiven(...args)) ?? []))
         return fn.apply(this, args)
       }
       return cache.getOrSet(key, load, asked)

@@ -11,6 +11,8 @@ const { Spillway } = require('../../lib/spillway.js')
 /** What each of these adapters has. */
 const OPTIONS = ['name', 'maxBytes', 'maxValueBytes', 'clock']
 const MIB = 1024 ** 2
+/** Of one value. More would leave a cache in fewer parts, and threads waiting for each other. */
+const LARGEST = 4 * MIB
 const SIZES = { min: 64 * 1024, max: 1024 ** 4, fallback: 64 * MIB }
 
 /** How long what never expires is fresh, and how long one value may be at most: ten years. */
@@ -55,7 +57,7 @@ class Beneath {
 
   #open() {
     const spillway = new Spillway({ prefix: this.#prefix, ...(this.#clock && { clock: this.#clock }) })
-    const maxValueBytes = this.#maxValueBytes ?? Math.floor(this.#size() / 8)
+    const maxValueBytes = this.#maxValueBytes ?? Math.min(LARGEST, Math.floor(this.#size() / 8))
     return spillway.cache(this.name, { ...this.#kept, jitter: 0, maxBytes: this.#maxBytes, maxValueBytes })
   }
 

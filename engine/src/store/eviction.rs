@@ -103,10 +103,10 @@ impl Eviction {
 
     /// The entry is gone for another reason than want of room: it leaves no ghost.
     pub fn remove(&mut self, slot: Slot) {
-        if let Some(hash) = self.order.remove(slot) {
-            if let Some(jury) = &mut self.jury {
-                jury.remove(hash);
-            }
+        if let Some(hash) = self.order.remove(slot)
+            && let Some(jury) = &mut self.jury
+        {
+            jury.remove(hash);
         }
     }
 

@@ -369,7 +369,12 @@ const CALLBACKS: &[(&str, Callback)] = &[
 
 /// Put every callback on `exports`, bound to its environment.
 pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: *mut c_void) -> napi::Result<()> {
-    let all = CALLBACKS.iter().chain(breaker::CALLBACKS).chain(budget::CALLBACKS).chain(cache::CALLBACKS);
+    let all = CALLBACKS
+        .iter()
+        .chain(breaker::CALLBACKS)
+        .chain(budget::CALLBACKS)
+        .chain(cache::CALLBACKS)
+        .chain(cache::loads::CALLBACKS);
     let all = all.chain(bulkhead::CALLBACKS).chain(limiter::CALLBACKS).chain(passage::CALLBACKS);
     for (name, callback) in all {
         let mut function = ptr::null_mut();

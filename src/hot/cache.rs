@@ -1,4 +1,4 @@
-//! What the cache is asked on the hot path. Owns how values, keys and tags cross, and what is left beside an answer.
+//! What the cache is asked on the hot path: looks and changes; loads are in `cache/loads.rs`. Owns what is left beside an answer.
 //! Never runs JavaScript while a handle is borrowed: whatever a caller could have made is read before.
 //!
 //! A value goes in as a string, a `Uint8Array`, or `undefined` for "there is nothing"; it comes out as a string, a new `Buffer`, or
@@ -6,26 +6,19 @@
 //! before the look; 4 for how many milliseconds it is fresh, not above 0 if it is not; 5 its stamp; 6 its state (0 fresh, 1 stale,
 //! 2 grace); 8 its age in milliseconds; 9 flags, 1 for "there is nothing" and 2 for "from a file".
 
-use super::{Call, Callback, Reply, Trouble, enter, fingerprint, moment};
-use crate::environment::{Handle, typed_array};
+mod crossing;
+pub(super) mod loads;
+
+use super::{Callback, Trouble, enter, fingerprint, moment};
+use crate::environment::typed_array;
 use napi::sys;
 use smallvec::SmallVec;
 use spillway_engine::clock::{MILLI, Moment, Nanos, monotonic, wall};
 use spillway_engine::error::{Code, Fault};
-use spillway_engine::policy::freshness::State;
-use spillway_engine::primitive::cache::{CacheHandle, Encoded, Miss, UpTo};
-use spillway_engine::store::bytes::Look;
-use spillway_engine::store::entry::{Kind, MAX_TAGS, Value};
-use spillway_engine::store::fingerprint::{Fingerprint, Key};
-use spillway_engine::store::flights::{Purpose, Usurping};
-use spillway_engine::store::generations::slot_of;
-use spillway_engine::store::ledger::Receipt;
+use spillway_engine::primitive::cache::{Encoded, UpTo};
+use spillway_engine::store::fingerprint::Key;
 use spillway_engine::store::tags::{Force, TagHash};
-use std::borrow::Cow;
 use std::ptr;
-
-/// Units of the longest tag.
-const TAG_UNITS: usize = 256;
 
 /// Numbers that `cacheGetMany` leaves for each key.
 const EACH: usize = 6;
@@ -36,197 +29,6 @@ type Tags = SmallVec<[TagHash; 8]>;
 struct Entry {
     units: Vec<u16>,
     encoded: Encoded<'static>,
-}
-
-impl<const N: usize> Call<'_, N> {
-    #[inline]
-    fn cache<R>(&self, body: impl FnOnce(&CacheHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
-        self.handle(|handle| match handle {
-            Handle::Cache(handle) => body(handle),
-            _ => Err(Trouble::Disposed),
-        })
-    }
-
-    /// A cache, unless it has ended.
-    #[inline]
-    fn live_cache<R>(&self, body: impl FnOnce(&CacheHandle) -> Result<R, Trouble>) -> Result<R, Trouble> {
-        self.cache(|cache| if cache.cache().life().has_ended() { Err(Trouble::Disposed) } else { body(cache) })
-    }
-
-    /// A number that may be missing.
-    fn maybe(&self, value: sys::napi_value) -> Option<f64> {
-        let mut number = 0.0;
-        // SAFETY: a value of this call and a valid out-pointer; another type than a number is a status, not an error.
-        let status = unsafe { sys::napi_get_value_double(self.env, value, &mut number) };
-        (status == sys::Status::napi_ok && !number.is_nan()).then_some(number)
-    }
-
-    /// Whether an argument is true.
-    fn flag(&self, index: usize) -> bool {
-        let mut flag = false;
-        // SAFETY: an argument of this call and a valid out-pointer, which another type than a boolean leaves as it is.
-        unsafe { sys::napi_get_value_bool(self.env, self.argument(index), &mut flag) };
-        flag
-    }
-
-    fn type_of(&self, value: sys::napi_value) -> sys::napi_valuetype {
-        let mut kind = sys::ValueType::napi_undefined;
-        // SAFETY: a value of this call and a valid out-pointer.
-        unsafe { sys::napi_typeof(self.env, value, &mut kind) };
-        kind
-    }
-
-    /// A value on its way in. Its bytes are copied at once: others may write to them meanwhile.
-    fn encoded(
-        &self,
-        value: sys::napi_value,
-        ttl: sys::napi_value,
-        tags: sys::napi_value,
-    ) -> Result<Encoded<'static>, Trouble> {
-        let (kind, value) = match self.type_of(value) {
-            sys::ValueType::napi_string => {
-                let text = self.text(value).ok_or(Trouble::Internal)?;
-                (Kind::of_text(&text), text)
-            }
-            sys::ValueType::napi_undefined => (Kind::Nothing, Vec::new()),
-            _ => (Kind::Bytes, self.bytes(value).ok_or(Trouble::Internal)?),
-        };
-        let tags = Cow::Owned(self.tags(tags)?.into_vec());
-        Ok(Encoded { kind, value: value.into(), tags, ttl_ms: self.maybe(ttl) })
-    }
-
-    fn bytes(&self, value: sys::napi_value) -> Option<Vec<u8>> {
-        // SAFETY: a value of this call, on the thread of `env`. What the array says of its memory holds until JavaScript runs; memory
-        // that other threads write meanwhile is copied byte by byte into memory of ours, and nobody relies on what they are.
-        unsafe {
-            let (mut kind, mut length, mut data) = (0, 0, ptr::null_mut());
-            let (none, nowhere) = (ptr::null_mut(), ptr::null_mut());
-            let status =
-                sys::napi_get_typedarray_info(self.env, value, &mut kind, &mut length, &mut data, none, nowhere);
-            if status != sys::Status::napi_ok || kind != sys::TypedarrayType::uint8_array {
-                return None;
-            }
-            let mut bytes = Vec::<u8>::with_capacity(length);
-            if length > 0 && !data.is_null() {
-                ptr::copy_nonoverlapping(data.cast::<u8>(), bytes.as_mut_ptr(), length);
-                bytes.set_len(length);
-            }
-            Some(bytes)
-        }
-    }
-
-    /// An array's elements, as many as there are.
-    fn elements(&self, array: sys::napi_value) -> Result<impl Iterator<Item = sys::napi_value> + use<'_, N>, Trouble> {
-        let mut length = 0;
-        // SAFETY: a value of this call and a valid out-pointer; what is no array is a status.
-        let status = unsafe { sys::napi_get_array_length(self.env, array, &mut length) };
-        if status != sys::Status::napi_ok {
-            return Err(Trouble::Internal);
-        }
-        Ok((0..length).map(move |index| self.element(array, index)))
-    }
-
-    fn element(&self, array: sys::napi_value, index: u32) -> sys::napi_value {
-        let mut element = ptr::null_mut();
-        // SAFETY: an array of this call and a valid out-pointer. Where it cannot be read it stays null, which is no value of any type.
-        unsafe { sys::napi_get_element(self.env, array, index, &mut element) };
-        element
-    }
-
-    /// Tags, or none where there is no array.
-    fn tags(&self, array: sys::napi_value) -> Result<Tags, Trouble> {
-        if array.is_null() || self.type_of(array) == sys::ValueType::napi_undefined {
-            return Ok(Tags::new());
-        }
-        let tags: Tags = self.elements(array)?.take(MAX_TAGS + 1).map(|tag| self.tag(tag)).collect::<Result<_, _>>()?;
-        if tags.len() > MAX_TAGS { Err(Trouble::Tags) } else { Ok(tags) }
-    }
-
-    fn tag(&self, value: sys::napi_value) -> Result<TagHash, Trouble> {
-        // One unit more than a tag may have shows that it has too many, and Node writes a zero.
-        let (mut units, mut length) = ([0; TAG_UNITS + 2], 0);
-        // SAFETY: the buffer has room for as many units as it says.
-        let status =
-            unsafe { sys::napi_get_value_string_utf16(self.env, value, units.as_mut_ptr(), units.len(), &mut length) };
-        match units.get(..length) {
-            Some(units) if status == sys::Status::napi_ok && (1..=TAG_UNITS).contains(&length) => {
-                Ok(TagHash::of(units))
-            }
-            _ => Err(Trouble::Tags),
-        }
-    }
-
-    /// Read before the store is: a change in between makes the numbers differ from what JavaScript finds later.
-    #[inline]
-    fn slots(&self, cache: &CacheHandle, key: Fingerprint) -> [f64; 4] {
-        let (slot, epoch_slot) = (slot_of(key), cache.cache().epoch_slot());
-        let number = |slot| f64::from(self.environment.slot_number(slot));
-        [f64::from(slot), number(slot), f64::from(epoch_slot), number(epoch_slot)]
-    }
-
-    /// What a look found, or null; true if the caller has a copy of just this.
-    #[inline]
-    fn found(&self, found: Option<Look>, stamp: f64) -> Reply {
-        let Some(look) = found else { return self.null() };
-        let Look { value, state, age, fresh_for } = &look;
-        let own = value.stamp() as f64;
-        self.environment.leave_all(4, [*fresh_for as f64 / MILLI as f64, own, f64::from(state_number(*state))]);
-        self.environment.leave_all(8, [*age as f64 / MILLI as f64, flags(value)]);
-        if own == stamp { self.boolean(true) } else { self.value(value) }
-    }
-
-    /// A value as JavaScript gets it. ASCII is copied as it is, without decoding.
-    #[inline]
-    fn value(&self, value: &Value) -> Reply {
-        let (bytes, mut reply) = (value.bytes(), ptr::null_mut());
-        let (start, length) = (bytes.as_ptr().cast(), bytes.len());
-        // SAFETY: `start` and `length` describe a live slice that Node copies.
-        let status = unsafe {
-            match value.kind() {
-                Kind::Ascii => sys::napi_create_string_latin1(self.env, start, length as isize, &mut reply),
-                Kind::Utf8 => sys::napi_create_string_utf8(self.env, start, length as isize, &mut reply),
-                Kind::Bytes => {
-                    sys::napi_create_buffer_copy(self.env, length, start.cast(), ptr::null_mut(), &mut reply)
-                }
-                Kind::Nothing => return self.boolean(false),
-            }
-        };
-        if status == sys::Status::napi_ok { Ok(reply) } else { Err(Trouble::Internal) }
-    }
-
-    /// A letter: the value another loaded, with what is left of a fresh one, and the receipt in place of the slots.
-    pub(super) fn landed(&self, receipt: Receipt, value: &Value, ttl: Nanos) -> Reply {
-        self.environment.leave_all(0, [f64::from(receipt), 0.0, 0.0, 0.0]);
-        self.environment.leave_all(4, [ttl as f64 / MILLI as f64, value.stamp() as f64, 0.0]);
-        self.environment.leave_all(8, [0.0, flags(value)]);
-        self.value(value)
-    }
-
-    fn up_to(&self, index: usize) -> UpTo {
-        match self.id(index) {
-            Ok(0) | Err(_) => UpTo::Fresh,
-            Ok(1) => UpTo::Stale,
-            Ok(2) => UpTo::Grace,
-            Ok(_) => UpTo::Any,
-        }
-    }
-
-    /// `body` with the key, of a cache that is open.
-    fn keyed<R>(&self, body: impl FnOnce(&CacheHandle, Key<'_>) -> Result<R, Trouble>) -> Result<R, Trouble> {
-        self.with_key(self.argument(1), |key| self.live_cache(|cache| body(cache, key)))
-    }
-}
-
-fn state_number(state: State) -> u8 {
-    match state {
-        State::Fresh => 0,
-        State::Stale => 1,
-        State::Grace => 2,
-    }
-}
-
-fn flags(value: &Value) -> f64 {
-    f64::from(u8::from(value.negative()) | u8::from(value.restored()) << 1)
 }
 
 fn trouble(fault: &Fault) -> Trouble {
@@ -431,91 +233,6 @@ unsafe extern "C" fn version(env: sys::napi_env, info: sys::napi_callback_info) 
     })
 }
 
-/// `cacheBoard(id, key, purpose[, nowMs])` → the value, if it has arrived meanwhile, with what `cacheGet` leaves; else a receipt,
-/// negative minus one when it is to be waited with; null when somebody loads already and `purpose` is not to wait for that. The
-/// purpose: false or 0 to load or wait, true or 1 to load or do nothing, 2 to load or wait although a fresh value is there.
-unsafe extern "C" fn board<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<4>(env, info, |call| {
-        let now = call.now::<MANUAL>()?;
-        let purpose = match call.number(2) {
-            Some(2.0) => Purpose::Reload,
-            Some(1.0) => Purpose::Refresh,
-            None if call.flag(2) => Purpose::Refresh,
-            _ => Purpose::Missing,
-        };
-        call.keyed(|cache, key| {
-            call.environment.leave_all(0, call.slots(cache, key.fingerprint));
-            match cache.board(key, purpose, now) {
-                Miss::Present(look) => call.found(Some(look), 0.0),
-                Miss::Lead(receipt) => call.integer(i64::from(receipt)),
-                Miss::Wait(receipt) => {
-                    call.environment.count_wait(call.env, true);
-                    call.integer(-1 - i64::from(receipt))
-                }
-                Miss::Taken => call.null(),
-                Miss::Refused => Err(Trouble::Internal),
-            }
-        })
-    })
-}
-
-/// `cacheLand(id, receipt, value, ttlMs | undefined, tags | undefined[, nowMs])` → whether mail waits. Left at 5: the stamp of what was
-/// made of the value, stored or not; -1 if another led meanwhile.
-unsafe extern "C" fn land<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<6>(env, info, |call| {
-        let receipt = call.id(1)?;
-        let now = call.now::<MANUAL>()?;
-        let encoded = call.encoded(call.argument(2), call.argument(3), call.argument(4))?;
-        call.cache(|cache| {
-            let stamp = cache.land(receipt, &encoded, now).map_err(|fault| trouble(&fault))?;
-            call.environment.leave(5, stamp.map_or(-1.0, |stamp| stamp as f64));
-            call.mail_waits()
-        })
-    })
-}
-
-/// `cacheFail(id, receipt[, nowMs])` → whether mail waits
-unsafe extern "C" fn fail<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<3>(env, info, |call| {
-        let receipt = call.id(1)?;
-        let now = call.clock::<MANUAL>()?;
-        call.cache(|cache| {
-            cache.fail(receipt, &now);
-            call.mail_waits()
-        })
-    })
-}
-
-/// `cacheUsurp(id, receipt[, nowMs])` → true: what was waited with is a lead now. Else left at 4: in how many milliseconds whoever
-/// leads is past his time, NaN when a letter is on its way.
-unsafe extern "C" fn usurp<const MANUAL: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<3>(env, info, |call| {
-        let receipt = call.id(1)?;
-        let now = call.now::<MANUAL>()?;
-        let usurping = call.live_cache(|cache| Ok(cache.usurp(receipt, now)))?;
-        let left_ms = match usurping {
-            Usurping::NotYet(left) => left as f64 / MILLI as f64,
-            Usurping::Lead(_) | Usurping::Over => f64::NAN,
-        };
-        call.environment.leave(4, left_ms);
-        let leads = matches!(usurping, Usurping::Lead(_));
-        if leads {
-            call.environment.count_wait(call.env, false);
-        }
-        call.boolean(leads)
-    })
-}
-
-/// `cacheLeads(id)`: a letter made a wait into the lead of a flight
-unsafe extern "C" fn leads(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<1>(env, info, |call| {
-        call.cache(|cache| {
-            cache.note_lead();
-            call.boolean(true)
-        })
-    })
-}
-
 pub(super) const CALLBACKS: &[(&str, Callback)] = &[
     ("cacheGet", get::<false>),
     ("cacheGetAt", get::<true>),
@@ -539,13 +256,4 @@ pub(super) const CALLBACKS: &[(&str, Callback)] = &[
     ("cacheTagsAt", invalidate::<true>),
     ("cacheClear", clear),
     ("cacheVersion", version),
-    ("cacheBoard", board::<false>),
-    ("cacheBoardAt", board::<true>),
-    ("cacheLand", land::<false>),
-    ("cacheLandAt", land::<true>),
-    ("cacheFail", fail::<false>),
-    ("cacheFailAt", fail::<true>),
-    ("cacheUsurp", usurp::<false>),
-    ("cacheUsurpAt", usurp::<true>),
-    ("cacheLeads", leads),
 ];

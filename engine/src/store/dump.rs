@@ -20,6 +20,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 pub(super) const MAGIC: &[u8; 8] = b"spillway";
 pub(super) const FORMAT: u32 = 1;
@@ -130,8 +131,9 @@ impl ByteStore {
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock();
         let unfinished = unfinished_name(path);
-        let written = self.write_file(&unfinished, passport, now, wall).and_then(|entries| {
+        let written = self.write_file(&unfinished, passport, now, wall).and_then(|(entries, begun)| {
             fs::rename(&unfinished, path)?;
+            remove_abandoned(path, begun);
             sync_directory(path)?;
             Ok(entries)
         });
@@ -141,8 +143,16 @@ impl ByteStore {
         })
     }
 
-    fn write_file(&self, path: &Path, passport: &Passport<'_>, now: Nanos, wall: Nanos) -> io::Result<u64> {
-        let file = BufWriter::with_capacity(1 << 18, private_file(path)?);
+    fn write_file(
+        &self,
+        path: &Path,
+        passport: &Passport<'_>,
+        now: Nanos,
+        wall: Nanos,
+    ) -> io::Result<(u64, SystemTime)> {
+        let file = private_file(path)?;
+        let begun = file.metadata()?.modified()?;
+        let file = BufWriter::with_capacity(1 << 18, file);
         let mut writer = Writer { file, crc: Hasher::new(), entries: 0 };
         writer.write_head(passport, wall)?;
         let (mut slice, mut body) = (Vec::new(), Vec::new());
@@ -158,15 +168,39 @@ impl ByteStore {
                 }
             }
         }
-        writer.finish()
+        Ok((writer.finish()?, begun))
     }
 }
 
-/// Beside `path`, where a rename is one step. What a process that crashed has left there is overwritten by the next with its number.
+const UNFINISHED: &str = ".unfinished";
+
+/// Beside `path`, where a rename is one step.
 fn unfinished_name(path: &Path) -> PathBuf {
     let mut name = path.file_name().map_or_else(|| OsString::from("dump"), OsString::from);
-    name.push(format!(".{}.unfinished", std::process::id()));
+    name.push(format!(".{}{UNFINISHED}", std::process::id()));
     path.with_file_name(name)
+}
+
+/// The folder `path` is in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Remove what processes have left that crashed while they wrote to `path`: whoever is still at it has written since `begun`. A file
+/// that cannot be removed is left to the next.
+fn remove_abandoned(path: &Path, begun: SystemTime) {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return };
+    for file in fs::read_dir(folder(path)).into_iter().flatten().flatten() {
+        let of_this = |other: &str| {
+            let number = other.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(UNFINISHED)?;
+            Some(!number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
+        };
+        let abandoned = file.file_name().to_str().and_then(of_this) == Some(true)
+            && file.metadata().and_then(|data| data.modified()).is_ok_and(|written| written < begun);
+        if abandoned {
+            let _ = fs::remove_file(file.path());
+        }
+    }
 }
 
 /// A file that only this user may read: it holds what the cache held.
@@ -182,8 +216,7 @@ fn private_file(path: &Path) -> io::Result<File> {
 fn sync_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(directory)?.sync_all()?;
+        File::open(folder(path))?.sync_all()?;
     }
     let _ = path;
     Ok(())

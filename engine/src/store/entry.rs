@@ -13,9 +13,10 @@ use super::fingerprint::Fingerprint;
 use super::tags::TagHash;
 use crate::clock::{MILLI, Nanos};
 use crate::policy::freshness::Life;
+use memmap2::MmapMut;
 use std::cell::RefCell;
 use std::fmt;
-use triomphe::ThinArc;
+use triomphe::{Arc, ThinArc};
 
 /// Steps in which an entry's end is written down, rounded down.
 pub const STEP: Nanos = 10_000;
@@ -37,6 +38,9 @@ const TAGGED: u8 = 0b0000_1000;
 const LATE: u8 = 0b0001_0000;
 const RESTORED: u8 = 0b0010_0000;
 const EXPIRED: u8 = 0b0100_0000;
+
+/// Entries from this size on have pages of their own: what their last one leaves empty is little then.
+const MAPPED: usize = 1 << 16;
 
 /// Scratch space larger than this is not kept for the next value.
 const KEPT_SCRATCH: usize = 1 << 16;
@@ -106,7 +110,33 @@ pub(super) struct Origin {
 
 /// A stored value of its own. A clone is one more reference to it.
 #[derive(Clone)]
-pub struct Value(ThinArc<(), u8>);
+pub struct Value(Memory);
+
+#[derive(Clone)]
+enum Memory {
+    Allocated(ThinArc<(), u8>),
+    /// Of the system's own, not the allocator's: what is given back is the system's again, whatever lies beside it.
+    Mapped(Arc<MmapMut>),
+}
+
+impl Memory {
+    fn of(bytes: &[u8]) -> Self {
+        if bytes.len() >= MAPPED
+            && let Ok(mut memory) = MmapMut::map_anon(bytes.len())
+        {
+            memory.copy_from_slice(bytes);
+            return Memory::Mapped(Arc::new(memory));
+        }
+        Memory::Allocated(ThinArc::from_header_and_slice((), bytes))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Memory::Allocated(bytes) => &bytes.slice,
+            Memory::Mapped(bytes) => bytes,
+        }
+    }
+}
 
 /// A stored value, wherever it lies.
 #[derive(Clone, Copy)]
@@ -133,7 +163,7 @@ impl Value {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
             write(scratch, draft, origin);
-            let value = Value(ThinArc::from_header_and_slice((), scratch));
+            let value = Value(Memory::of(scratch));
             if scratch.capacity() > KEPT_SCRATCH {
                 *scratch = Vec::new();
             }
@@ -143,7 +173,7 @@ impl Value {
 
     /// The entry in it.
     pub(super) fn entry(&self) -> Entry<'_> {
-        Entry(&self.0.slice)
+        Entry(self.0.bytes())
     }
 
     /// The encoding.
@@ -190,7 +220,7 @@ impl Value {
 impl<'a> Entry<'a> {
     /// The entry by itself.
     pub(super) fn to_value(self) -> Value {
-        Value(ThinArc::from_header_and_slice((), self.0))
+        Value(Memory::of(self.0))
     }
 
     /// The same entry, expired, with an earlier end.
@@ -318,11 +348,10 @@ impl Name<'_> {
     }
 }
 
-/// What an allocation for an entry of `len` bytes takes: counter and length; and the allocator's own word, rounded up to its grain.
-/// From 128 KiB on, to pages.
+/// What an entry of `len` bytes takes by itself: its pages; or the allocator's own word, counter, length and bytes, rounded up to
+/// the allocator's grain.
 pub(super) fn heap_bytes(len: usize) -> u64 {
-    let used = (len + 3 * size_of::<usize>()) as u64;
-    if used < 128 << 10 { used.next_multiple_of(16).max(32) } else { used.next_multiple_of(4096) }
+    if len >= MAPPED { len.next_multiple_of(4096) as u64 } else { (len + 24).next_multiple_of(16) as u64 }
 }
 
 /// The most that an entry of this draft takes.

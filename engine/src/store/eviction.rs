@@ -34,54 +34,66 @@ mod spread;
 
 use jury::Jury;
 use order::Order;
+use setting::SETTINGS;
 
 /// The number of an entry, for as long as it is there.
 pub type Slot = u32;
 
-/// Below this part of its capacity a cache is far from full.
-const FAR_FROM_FULL: u64 = 8;
-
 /// The entries of one shard.
 pub struct Eviction {
     order: Order,
-    jury: Jury,
+    /// None while there is nothing to judge: until somebody has to go, every setting keeps everybody.
+    jury: Option<Jury>,
+    capacity: u64,
 }
+
+/// Entries from which on the jury sits although nobody has had to go: told of so many at once, it would take too long.
+const MANY: usize = 1 << 14;
 
 impl Eviction {
     /// Room for `capacity` units of weight.
     pub fn new(capacity: u64) -> Self {
-        let jury = Jury::new(capacity);
-        Eviction { order: Order::new(capacity, jury.setting()), jury }
+        Eviction { order: Order::new(capacity, SETTINGS[0]), jury: None, capacity }
     }
 
     /// An entry that was not there. Whoever has to go for it is asked for with [`Eviction::victim`].
     pub fn insert(&mut self, hash: u64, weight: u32) -> Slot {
+        if self.jury.is_none() && self.len() >= MANY {
+            self.convene();
+        }
+        if let Some(jury) = &mut self.jury {
+            jury.note(weight);
+        }
         self.observe(hash, weight, 1);
         self.order.insert(hash, weight)
     }
 
     /// An entry was used, so many times.
+    #[inline]
     pub fn hit(&mut self, slot: Slot, times: u32) {
         if times == 0 {
             return;
         }
-        if let Some((hash, weight)) = self.order.hit(slot, times)
-            && self.is_filling()
-        {
+        if let Some((hash, weight)) = self.order.hit(slot, times) {
             self.observe(hash, weight, times);
         }
     }
 
-    /// Far from full, every setting hits alike, and the jury is told of newcomers only: a small part of a large cache would be
-    /// shadowed without a sample, at many times the cost of a hit.
-    fn is_filling(&self) -> bool {
-        self.weight() >= self.order.capacity / FAR_FROM_FULL
-    }
-
+    #[inline]
     fn observe(&mut self, hash: u64, weight: u32, times: u32) {
-        if let Some(setting) = self.jury.observe(hash, weight, times, self.order.slab().len()) {
+        let Some(jury) = &mut self.jury else { return };
+        if let Some(setting) = jury.observe(hash, weight, times, self.order.slab().len()) {
             self.order.follow(setting);
         }
+    }
+
+    fn convene(&mut self) {
+        let mut jury = Jury::new(self.capacity, self.len());
+        for node in self.order.slab().residents() {
+            jury.learn(node.hash, node.weight, node.frequency());
+        }
+        self.order.begin(jury.open());
+        self.jury = Some(jury);
     }
 
     /// The entry has another value, of this weight: a write, which makes nobody a newcomer.
@@ -91,15 +103,23 @@ impl Eviction {
 
     /// The entry is gone for another reason than want of room: it leaves no ghost.
     pub fn remove(&mut self, slot: Slot) {
-        if let Some(hash) = self.order.remove(slot) {
-            self.jury.remove(hash);
+        if let Some(hash) = self.order.remove(slot)
+            && let Some(jury) = &mut self.jury
+        {
+            jury.remove(hash);
         }
     }
 
     /// Whom to drop, already taken out; `None` as soon as what is left fits. The newcomer of the latest insertion only if it is
     /// alone and too heavy. The slot's hash can be asked for until the next insertion.
     pub fn victim(&mut self) -> Option<Slot> {
-        self.order.victim(|hash| self.jury.holds(hash))
+        if self.weight() <= self.capacity {
+            return None;
+        }
+        if self.jury.is_none() {
+            self.convene();
+        }
+        self.order.victim(|hash| self.jury.as_ref().is_some_and(|jury| jury.holds(hash)))
     }
 
     /// The hash the entry was inserted with.
@@ -124,6 +144,6 @@ impl Eviction {
 
     /// Bytes taken, about.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.order.bytes() + self.jury.bytes()
+        size_of::<Self>() + self.order.bytes() + self.jury.as_ref().map_or(0, Jury::bytes)
     }
 }

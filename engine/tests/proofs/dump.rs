@@ -228,11 +228,18 @@ fn a_dump_that_fails_leaves_the_old_file_and_nothing_else() {
     set(&old, &units("key"), Kind::Ascii, b"1", &[], SECOND, 0);
     old.dump(&folder.file(), &PASSPORT, 0, WALL).unwrap();
     let whole = fs::read(folder.file()).unwrap();
-    // What a process that crashed while it wrote has left.
-    let unfinished = folder.0.join(format!("pages.dump.{}.unfinished", std::process::id()));
-    fs::write(&unfinished, &whole[..20]).unwrap();
+    // What processes that crashed while they wrote have left; one in the same place again, as in a container.
+    for number in [1, std::process::id(), u32::MAX] {
+        fs::write(folder.0.join(format!("pages.dump.{number}.unfinished")), &whole[..20]).unwrap();
+    }
+    let others = ["pages.dump.x.unfinished", "pages.dump..unfinished", "pages.1.unfinished"];
+    others.iter().for_each(|name| fs::write(folder.0.join(name), "").unwrap());
     assert_eq!(store().restore(&folder.file(), &PASSPORT, 0, WALL), Ok(1), "the old one is whole");
-    old.dump(&folder.file(), &PASSPORT, 0, WALL).unwrap();
+    // Not before the file system's clock has gone on: what is as young as this dump may be somebody's who is at it.
+    while folder.files().len() > 1 + others.len() {
+        old.dump(&folder.file(), &PASSPORT, 0, WALL).unwrap();
+    }
+    others.iter().for_each(|name| fs::remove_file(folder.0.join(name)).unwrap());
     assert_eq!(folder.files(), ["pages.dump"]);
     // A name that cannot be taken, and a folder that is not there.
     let taken = folder.0.join("taken");

@@ -302,7 +302,7 @@ fn a_change_of_ways_is_followed() {
         let way = if phase % 2 == 0 { loop_over(750, 40_000) } else { twice(350, 40_000) };
         trace.extend(way.into_iter().map(|number| first + number));
     }
-    at_least(38.0, hit_ratio(&trace, 500, unit));
+    at_least(46.0, hit_ratio(&trace, 500, unit));
 }
 
 #[test]

@@ -7,11 +7,11 @@ use super::order::{Order, STEPS};
 use super::setting::Merit;
 use super::slab::NONE;
 
-/// Entries left over from a time of density that find another place with each choice.
+/// Entries left over from another way that find their place with each choice.
 const ADOPTED: usize = 4;
 
-/// Entries looked at for one that is not held: as many as a cache has whose shadows hold all of its keys.
-const LOOKED_AT: usize = 256;
+/// Entries looked at for one that is not held, at most.
+const LOOKED_AT: usize = 128;
 
 impl Order {
     /// Never the newcomer, unless there is nobody else.
@@ -102,7 +102,11 @@ impl Order {
 
     /// Whoever is lowest, wherever it stands; the level rises to it.
     fn sparsest(&mut self) -> Slot {
-        self.pass_used();
+        for _ in 0..ADOPTED {
+            for place in [Place::Window, Place::Main] {
+                self.slab.shift(self.eldest(place), Place::Dense);
+            }
+        }
         let (mut lowest, mut sparsest) = (f64::INFINITY, NONE);
         for tail in self.slab.dense_tails().chain([Place::Window, Place::Main].map(|place| self.slab.tail(place))) {
             let slot = self.or_before(tail);

@@ -26,8 +26,9 @@ const AHEAD_BY_CHANCE: f64 = 0.1;
 const RECENT_TURNS: f64 = 6.0;
 const AHEAD_BEYOND_CHANCE: f64 = 8.0;
 
-/// Where weights differ much, settings that leave them out of account are seldom the better ones, and a sample seldom tells.
-const FAVOUR: f64 = 1.1;
+/// Where weights differ, settings that leave them out of account are seldom better, a sample seldom tells, and to change and
+/// change back costs more than it brings: they have to be so many times as good.
+const FAVOUR: f64 = 1.25;
 
 /// The heaviest of the sampled keys, as a part of a shadow's capacity: a heavier one would say more about itself than about many.
 const HEAVIEST: u64 = 8;
@@ -53,10 +54,42 @@ pub(super) struct Jury {
 }
 
 impl Jury {
-    pub(super) fn new(capacity: u64) -> Self {
-        let juror = |setting| Juror { setting, shadow: Shadow::new(capacity, setting), score: 0.0, recent: 0.0 };
+    /// For a cache of so many entries.
+    pub(super) fn new(capacity: u64, residents: usize) -> Self {
+        let rarity = (residents / FEWEST).checked_ilog2().map_or(0, |rarity| rarity + 1);
+        let juror =
+            |setting| Juror { setting, shadow: Shadow::new(capacity >> rarity, setting), score: 0.0, recent: 0.0 };
         let jurors = SETTINGS.into_iter().map(juror).collect();
-        Jury { jurors, chosen: 0, capacity, rarity: 0, uses: 0, spread: Spread::default() }
+        Jury { jurors, chosen: 0, capacity, rarity, uses: 0, spread: Spread::default() }
+    }
+
+    /// What a newcomer weighs, of the sample or not.
+    pub(super) fn note(&mut self, weight: u32) {
+        self.spread.note(weight);
+    }
+
+    /// Somebody who is there already, and was used so many times.
+    pub(super) fn learn(&mut self, hash: u64, weight: u32, frequency: u32) {
+        self.note(weight);
+        if mix(hash).trailing_zeros() < self.rarity {
+            return;
+        }
+        for Juror { shadow, score, .. } in &mut self.jurors {
+            shadow.observe(hash, weight, 1);
+            if frequency > 1 {
+                shadow.observe(hash, weight, frequency - 1);
+            }
+            // Whatever the setting: so that the first few hits that tell them apart do not decide.
+            *score += f64::from(frequency);
+        }
+    }
+
+    /// Where weights differ one begins with density: it is told from the weights alone.
+    pub(super) fn open(&mut self) -> Setting {
+        if self.spread.is_wide() {
+            self.chosen = self.jurors.iter().position(|juror| juror.setting.merit == Merit::Density).unwrap_or(0);
+        }
+        self.setting()
     }
 
     /// What is followed.
@@ -78,7 +111,6 @@ impl Jury {
         if self.rarity > 0 && u64::from(weight) > room / HEAVIEST {
             return None;
         }
-        self.spread.note(weight);
         let mut longest = 0;
         let mut heaviest = 0;
         for Juror { shadow, score, recent, .. } in &mut self.jurors {

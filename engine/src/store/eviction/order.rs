@@ -62,6 +62,14 @@ impl Order {
         self.setting = setting;
     }
 
+    /// As [`Order::follow`], for the first time, when as many steps as there are entries are still few.
+    pub(super) fn begin(&mut self, setting: Setting) {
+        self.follow(setting);
+        if setting.merit == Merit::Density {
+            self.slab.stand_by_density();
+        }
+    }
+
     /// Another capacity, which is enforced with the next insertion.
     pub(super) fn resize(&mut self, capacity: u64) {
         self.capacity = capacity;
@@ -188,8 +196,9 @@ impl Order {
             (Merit::Density, Place::Dense) if self.is_at_head(since) => self.slab.used(slot, self.stamp(), frequency),
             (Merit::Density, _) => self.slab.use_in(slot, Place::Dense, self.stamp(), frequency),
             (_, Place::Main) => {
-                self.slab.used(slot, self.stamp(), frequency);
+                let stamp = self.stamp();
                 if let Some(node) = self.slab.get_mut(slot) {
+                    node.used(stamp, frequency);
                     node.refer(true);
                 }
             }

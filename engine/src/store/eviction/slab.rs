@@ -118,6 +118,11 @@ impl Slab {
         self.get(slot).map_or(NONE, |node| node.prev)
     }
 
+    /// All that stand somewhere, by their numbers.
+    pub(super) fn residents(&self) -> impl Iterator<Item = &Node> {
+        self.blocks.iter().flatten().filter(|node| node.place() != Place::Free)
+    }
+
     /// A slot for an entry, at the head of a queue.
     pub(super) fn add(&mut self, hash: u64, weight: u32, place: Place, stamp: u32, frequency: u32) -> Slot {
         let node = Node::new(hash, weight, stamp, frequency);
@@ -154,6 +159,14 @@ impl Slab {
         }
     }
 
+    /// All into the queues by density, which is as many steps as there are slots.
+    pub(super) fn stand_by_density(&mut self) {
+        let slots: usize = self.blocks.iter().map(Vec::len).sum();
+        for slot in 0..slots as Slot {
+            self.shift(slot, Place::Dense);
+        }
+    }
+
     /// To the head of a queue, from wherever it stands.
     pub(super) fn shift(&mut self, slot: Slot, place: Place) {
         if self.unlink(slot) != Place::Free {
@@ -172,6 +185,7 @@ impl Slab {
     }
 
     /// A use, for which the entry does not move, unless its density is another one now.
+    #[inline]
     pub(super) fn used(&mut self, slot: Slot, stamp: u32, frequency: u32) {
         self.change(slot, |node| node.used(stamp, frequency));
     }

@@ -28,8 +28,8 @@ impl Spread {
         }
     }
 
-    /// Whether their standard deviation is over half their mean.
+    /// Whether their standard deviation is over a third of their mean.
     pub(super) fn is_wide(&self) -> bool {
-        self.count >= FEW && self.squares * self.count > 1.25 * self.sum * self.sum
+        self.count >= FEW && self.squares * self.count > 1.11 * self.sum * self.sum
     }
 }

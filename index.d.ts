@@ -768,7 +768,10 @@ export interface Cache<T = unknown, M extends Mode = 'sync'> extends Primitive {
   setVersion(version: string | number): Answer<M, boolean>
   /**
    * The function with this cache in front of it, for the same arguments: concurrent calls alike are one call. Its keys begin with its
-   * name; functions of one name that read differently have keys of their own, and functions that read the same share theirs.
+   * name; functions of one name that read differently have keys of their own.
+   *
+   * Functions that read the same share theirs, and so each other's results: closures of one factory, a method of two instances. Give
+   * each a `name`, or make what tells them apart an argument.
    *
    * `this` is handed on, and is no part of the key.
    * @throws `E_OPTION` for a function without a name; for an argument that is neither a primitive nor made of plain objects
@@ -896,7 +899,7 @@ export interface MemoizeOptions<A extends unknown[] = any[]> {
   /** What its keys begin with. Default: the function's name, and a sum of its text. */
   name?: string
   ttl?: Duration
-  tags?: readonly string[] | ((...args: A) => readonly string[])
+  tags?: readonly string[] | ((...args: A) => readonly string[] | undefined)
   waitUntil?: (promise: Promise<unknown>) => void
 }
 

@@ -106,7 +106,8 @@ for (const [what, entries, code] of [
     const { cache } = opened(t, { maxValueBytes: 1000 })
     cache.set('a', 'before')
     const all = [['a', 'after'], ...entries, ['c', 1]]
-    assert.throws(() => cache.setMany(all), { code })
+    const told = new RegExp(`^\`entries\\[1\\]\`.* \\[${code}\\]$`, 's')
+    assert.throws(() => cache.setMany(all), { code, message: told })
     assert.deepEqual(cache.getMany(['a', 'b', 'c']), ['before', undefined, undefined])
   })
 }
@@ -119,7 +120,7 @@ test('a value that is too large among many is told with its own size', (t) => {
   ]
   assert.throws(() => cache.setMany(entries), {
     code: 'E_VALUE_TOO_LARGE',
-    message: /the encoded value has 1202 bytes/,
+    message: /^`entries\[1\]`: .*the encoded value of "b" has 1202 bytes/,
   })
 })
 

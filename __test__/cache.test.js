@@ -309,7 +309,7 @@ for (const [what, value, at] of [
     const wrong = (error) => {
       assert.ok(error instanceof TypeError)
       assert.equal(error.code, 'E_VALUE_ENCODE')
-      assert.ok(error.message.startsWith('a value for the cache "found" '))
+      assert.match(error.message, /^the value of "[ab]" for the cache "found" /)
       assert.ok(error.message.includes(at), error.message)
       return true
     }
@@ -383,7 +383,7 @@ test('a value over maxValueBytes is told, and the old one stays', async (t) => {
     assert.equal(error.code, 'E_VALUE_TOO_LARGE')
     assert.match(
       error.message,
-      /^`maxValueBytes` of the cache "found" is 1000; the encoded value has (?:1001|1202) bytes: /,
+      /^`maxValueBytes` of the cache "found" is 1000; the encoded value of "[ab]" has (?:1001|1202) bytes: /,
     )
     return true
   }

@@ -203,6 +203,14 @@ test('every warning there is has a section, and those that are shown read so', a
     const sp = spillway({ isolated: true, env: { SPILLWAY_LIMITER_CHAT_LIMT: '60' } })
     sp.policy('stripe', timeout('5s'), timeout('10s'))
     sp.limiter('chat', { limit: 30, window: '5m' })
+    let now = 0
+    const waitUntil = () => {
+      throw new Error('there is no request')
+    }
+    const pages = spillway({ clock: () => now }).cache('pages', { ttl: 1000, jitter: 0, stale: 1000, waitUntil })
+    pages.set('/', 'old')
+    now += 1000
+    pages.getOrSet('/', () => 'new')
   `
   const { stderr } = await promisify(execFile)(process.execPath, ['-e', script], { cwd: ROOT })
   const told = [...stderr.matchAll(/^\(node:\d+\) (.*)$/gm)].map(([, warning]) => `(node:4711) ${warning}`)

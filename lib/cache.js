@@ -131,7 +131,7 @@ class Cache {
     const values = this.#values
     const { ttlMs, tags, since } = settingOf(options)
     if (since !== undefined) this.#assertPast(since)
-    const encoded = values.encoded(value)
+    const encoded = values.encoded(value, key)
     const set = this.#native.cacheSet(this.#id, key, encoded, values.ttlMsOf(encoded, ttlMs), tags, since)
     if (set === undefined) throw values.trouble(key, encoded)
   }

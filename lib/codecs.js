@@ -10,7 +10,7 @@ const { misuse, shown } = require('./misuse.js')
  * @typedef {object} Codec
  * @property {'json' | 'bytes' | 'v8' | 'custom'} name
  * @property {boolean} shared whether what it decodes may be handed to more than one caller
- * @property {(cache: string, value: any) => string | Uint8Array} encode
+ * @property {(cache: string, value: any, key: unknown) => string | Uint8Array} encode with the key for messages
  * @property {(encoded: any) => any} decode bytes are nobody else's, and may become part of the value
  */
 
@@ -24,24 +24,26 @@ const CODECS = {
 /**
  * @param {string} cache
  * @param {unknown} value
+ * @param {unknown} key
  * @returns {Uint8Array}
  */
-function bytesOf(cache, value) {
+function bytesOf(cache, value, key) {
   if (isUint8Array(value)) return value
-  const what = `a value for the cache "${cache}", whose codec is 'bytes', must be a Uint8Array`
+  const what = `the value of ${shown(key)} for the cache "${cache}", whose codec is 'bytes', must be a Uint8Array`
   throw misuse('E_VALUE_ENCODE', `${what}, such as a Buffer; got ${shown(value)}`)
 }
 
 /**
  * @param {string} cache
  * @param {unknown} value
+ * @param {unknown} key
  * @returns {Uint8Array}
  */
-function serialized(cache, value) {
+function serialized(cache, value, key) {
   try {
     return v8.serialize(value)
   } catch (cause) {
-    throw notEncoded(cache, cause, "by the codec 'v8'")
+    throw notEncoded(cache, key, cause, "by the codec 'v8'")
   }
 }
 
@@ -54,12 +56,12 @@ function customCodec(given) {
   return {
     name: 'custom',
     shared: given.shared === true,
-    encode(cache, value) {
+    encode(cache, value, key) {
       let encoded
       try {
         encoded = given.encode(value)
       } catch (cause) {
-        throw notEncoded(cache, cause, 'by its codec')
+        throw notEncoded(cache, key, cause, 'by its codec')
       }
       if (isUint8Array(encoded)) return encoded
       if (typeof encoded === 'string') {
@@ -85,12 +87,17 @@ function isWellFormed(text) {
 
 /**
  * @param {string} cache
+ * @param {unknown} key
  * @param {unknown} cause
  * @param {string} how
  */
-function notEncoded(cache, cause, how) {
+function notEncoded(cache, key, cause, how) {
   const why = cause instanceof Error ? cause.message.split('\n', 1)[0] : shown(cause)
-  return misuse('E_VALUE_ENCODE', `a value for the cache "${cache}" cannot be encoded ${how}: ${why}`, { cause })
+  return misuse(
+    'E_VALUE_ENCODE',
+    `the value of ${shown(key)} for the cache "${cache}" cannot be encoded ${how}: ${why}`,
+    { cause },
+  )
 }
 
 module.exports = { CODECS, customCodec }

@@ -25,9 +25,10 @@ const { prototype } = Object
 /**
  * @param {string} cache
  * @param {unknown} value
+ * @param {unknown} key whose value it is
  * @returns {string}
  */
-function encode(cache, value) {
+function encode(cache, value, key) {
   let text, lost
   try {
     text = JSON.stringify(value)
@@ -36,7 +37,7 @@ function encode(cache, value) {
   } catch (cause) {
     throw misuse(
       'E_VALUE_ENCODE',
-      `a value for the cache "${cache}" cannot be encoded as JSON: ${whyOf(cause, value)}`,
+      `the value of ${shown(key)} for the cache "${cache}" cannot be encoded as JSON: ${whyOf(cause, value)}`,
       {
         cause,
       },
@@ -44,7 +45,10 @@ function encode(cache, value) {
   }
   if (text === undefined || lost !== null) {
     const what = lost ?? `value is ${shown(value)}`
-    throw misuse('E_VALUE_ENCODE', `a value for the cache "${cache}" cannot be encoded as JSON without loss: ${what}`)
+    throw misuse(
+      'E_VALUE_ENCODE',
+      `the value of ${shown(key)} for the cache "${cache}" cannot be encoded as JSON without loss: ${what}`,
+    )
   }
   return text
 }

@@ -143,8 +143,8 @@ class Loads {
       const loaded = (value) => {
         if (ended) return
         try {
-          const encoded = value === undefined ? undefined : values.encoded(value)
-          const stamp = this.#land(receipt, encoded, LoadContext.kept(context))
+          const encoded = value === undefined ? undefined : values.encoded(value, key)
+          const stamp = this.#land(receipt, key, encoded, LoadContext.kept(context))
           ended = true
           deadlines.cancel(deadline)
           this.#tell('loaded', course, began)
@@ -259,15 +259,16 @@ class Loads {
 
   /**
    * @param {number} receipt
+   * @param {string} key
    * @param {Encoded} encoded
    * @param {import('./cache-shape.js').Kept} kept
    */
-  #land(receipt, encoded, { ttlMs, tags }) {
+  #land(receipt, key, encoded, { ttlMs, tags }) {
     const values = this.#values
     const { native, id } = values
     const mailWaits = native.cacheLand(id, receipt, encoded, values.ttlMsOf(encoded, ttlMs), tags)
     const stamp = details[5]
-    if (mailWaits === undefined && details[7] === TROUBLE.VALUE_TOO_LARGE) throw values.tooLarge(encoded ?? '')
+    if (mailWaits === undefined && details[7] === TROUBLE.VALUE_TOO_LARGE) throw values.tooLarge(key, encoded ?? '')
     // Disposed of meanwhile: there is nowhere to store it, but the caller gets his value.
     if (mailWaits === undefined ? native.giveBack(receipt) : mailWaits) mailbox.collect()
     return stamp

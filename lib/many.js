@@ -5,7 +5,7 @@
 const { keptOf } = require('./cache-shape.js')
 const { isKey, keyTrouble } = require('./keys.js')
 const { misuse, shown } = require('./misuse.js')
-const { details } = require('./native.js')
+const { details, TROUBLE } = require('./native.js')
 const { numbersIn } = require('./values.js')
 
 /** @typedef {InstanceType<typeof import('./values.js').Values>} Values */
@@ -74,18 +74,36 @@ function setMany(values, entries) {
   /** @type {(string[] | undefined)[]} */
   const tags = []
   for (const [key, value, options] of entriesOf(`setMany() of the cache "${values.name}"`, entries)) {
-    if (!isKey(key)) throw keyTrouble(values, key)
-    const kept = keptOf(options)
-    const each = values.encoded(value)
+    try {
+      if (!isKey(key)) throw keyTrouble(values, key)
+      const kept = keptOf(options)
+      const each = values.encoded(value, key)
+      encoded.push(each)
+      ttlsMs.push(values.ttlMsOf(each, kept.ttlMs))
+      tags.push(kept.tags)
+    } catch (error) {
+      throw ofEntry(keys.length, error)
+    }
     keys.push(key)
-    encoded.push(each)
-    ttlsMs.push(values.ttlMsOf(each, kept.ttlMs))
-    tags.push(kept.tags)
   }
   if (keys.length === 0) return
   if (values.native.cacheSetMany(values.id, keys, encoded, ttlsMs, tags) !== undefined) return
   const culprit = details[0]
-  throw values.trouble(keys[culprit], encoded[culprit])
+  const trouble = values.trouble(keys[culprit], encoded[culprit])
+  throw details[7] === TROUBLE.VALUE_TOO_LARGE ? ofEntry(culprit, trouble) : trouble
+}
+
+/**
+ * The same error, with the entry it is about.
+ * @param {number} index
+ * @param {any} error
+ */
+function ofEntry(index, error) {
+  const { code, message, option, cause } = error ?? {}
+  // What a getter or a codec of the user's has thrown is his own.
+  if (typeof code !== 'string' || !String(message).endsWith(` [${code}]`)) return error
+  const Base = error instanceof RangeError ? RangeError : TypeError
+  return misuse(code, `\`entries[${index}]\`: ${message.slice(0, -code.length - 3)}`, { Base, option, cause })
 }
 
 /**

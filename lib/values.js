@@ -152,13 +152,15 @@ class Values {
 
   /**
    * @param {unknown} value
+   * @param {unknown} key whose value it is, for messages
    * @returns {Encoded}
    */
-  encoded(value) {
-    if (value !== undefined) return this.codec.encode(this.name, value)
+  encoded(value, key) {
+    if (value !== undefined) return this.codec.encode(this.name, value, key)
     if (this.shape.negativeTtlMs > 0) return undefined
     const advice = 'there is `delete`, and `negativeTtl` to keep that there is nothing'
-    throw misuse('E_VALUE_ENCODE', `a value for the cache "${this.name}" is undefined, which is no value; ${advice}`)
+    const what = `the value of ${shown(key)} for the cache "${this.name}"`
+    throw misuse('E_VALUE_ENCODE', `${what} is undefined, which is no value; ${advice}`)
   }
 
   /**
@@ -191,15 +193,18 @@ class Values {
    */
   trouble(key, encoded) {
     if (details[7] === TROUBLE.KEY) return keyTrouble(this, key)
-    if (details[7] === TROUBLE.VALUE_TOO_LARGE) return this.tooLarge(encoded ?? '')
+    if (details[7] === TROUBLE.VALUE_TOO_LARGE) return this.tooLarge(key, encoded ?? '')
     return troubleOf(this.kind, this.name)
   }
 
-  /** @param {string | Uint8Array} encoded */
-  tooLarge(encoded) {
+  /**
+   * @param {unknown} key
+   * @param {string | Uint8Array} encoded
+   */
+  tooLarge(key, encoded) {
     const rule = `\`maxValueBytes\` of the cache "${this.name}" is ${this.shape.maxValueBytes}`
     const bytes = Buffer.byteLength(encoded)
-    const message = `${rule}; the encoded value has ${bytes} bytes: raise it, or cache less`
+    const message = `${rule}; the encoded value of ${shown(key)} has ${bytes} bytes: raise it, or cache less`
     return misuse('E_VALUE_TOO_LARGE', message, { Base: RangeError })
   }
 }

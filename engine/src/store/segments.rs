@@ -21,13 +21,13 @@ const UNIT: usize = 8;
 /// Owner and length of a record, before its bytes.
 const PREFIX: usize = 8;
 
-const LARGEST_SEGMENT: u64 = 256 << 10;
+const LARGEST_SEGMENT: u64 = 1 << 20;
 const SMALLEST_SEGMENT: u64 = 4 << 10;
 /// A shard has room for about so many of them, since the last is half empty on average.
 const SEGMENTS_PER_SHARD: u64 = 64;
 
 /// A record takes at most this part of a segment, or too much of its end would stay empty.
-const RECORDS_PER_SEGMENT: usize = 8;
+const RECORDS_PER_SEGMENT: usize = 4;
 
 /// Segments emptied by one write, at most.
 const EMPTIED_AT_ONCE: usize = 4;
@@ -93,6 +93,11 @@ impl Segments {
     pub(super) fn takes(&self, len: usize) -> bool {
         let units = self.size / UNIT;
         record_bytes(len) <= self.size / RECORDS_PER_SEGMENT && self.segments.len() < LOCATIONS as usize / units
+    }
+
+    /// What a record of `len` bytes takes, with its share of the end of a segment that no other fits into.
+    pub(super) fn share_bytes(&self, len: usize) -> u64 {
+        (self.size / (self.size / record_bytes(len)).max(1)) as u64
     }
 
     fn place(&self, location: Location) -> (usize, usize) {

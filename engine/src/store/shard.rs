@@ -4,7 +4,7 @@
 use super::entry::{Entry, Value, heap_bytes};
 use super::eviction::{Eviction, Slot};
 use super::fingerprint::Fingerprint;
-use super::segments::{GAP_SHARE, LOCATIONS, Segments, record_bytes};
+use super::segments::{GAP_SHARE, LOCATIONS, Segments};
 use ahash::RandomState;
 use hashbrown::{HashSet, HashTable};
 use slab::Slab;
@@ -228,7 +228,7 @@ impl Shard {
     pub(super) fn weight_of_len(&self, len: usize) -> u64 {
         SHARE
             + if self.contents.segments.takes(len) {
-                let record = record_bytes(len) as u64;
+                let record = self.contents.segments.share_bytes(len);
                 record + record / SLACK_SHARE
             } else {
                 heap_bytes(len) + size_of::<Value>() as u64 * 2

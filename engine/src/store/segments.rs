@@ -50,13 +50,18 @@ impl Segment {
     /// Write a record at the end.
     fn push(&mut self, owner: u32, record: &[u8]) -> Option<usize> {
         let (at, taken) = (self.filled, record_bytes(record.len()));
-        let to = self.memory.as_mut()?.get_mut(at..at + taken)?;
-        let (prefix, rest) = to.split_first_chunk_mut::<PREFIX>()?;
-        *prefix = (u64::from(owner) | (record.len() as u64) << 32).to_le_bytes();
-        rest.get_mut(..record.len())?.copy_from_slice(record);
+        self.write(at, owner, record)?;
         self.filled += taken;
         self.live += taken;
         Some(at)
+    }
+
+    fn write(&mut self, at: usize, owner: u32, record: &[u8]) -> Option<()> {
+        let to = self.memory.as_mut()?.get_mut(at..at + record_bytes(record.len()))?;
+        let (prefix, rest) = to.split_first_chunk_mut::<PREFIX>()?;
+        *prefix = (u64::from(owner) | (record.len() as u64) << 32).to_le_bytes();
+        rest.get_mut(..record.len())?.copy_from_slice(record);
+        Some(())
     }
 }
 
@@ -123,7 +128,19 @@ impl Segments {
         Some(((self.head * self.size + at) / UNIT) as Location)
     }
 
+    /// Write another record over one that takes as much. Whether it does.
+    pub(super) fn overwrite(&mut self, location: Location, owner: u32, record: &[u8]) -> bool {
+        let (segment, at) = self.place(location);
+        if self.get(location).is_none_or(|(_, old)| record_bytes(old.len()) != record_bytes(record.len())) {
+            return false;
+        }
+        self.segments.get_mut(segment).is_some_and(|segment| segment.write(at, owner, record).is_some())
+    }
+
     fn begin_segment(&mut self) -> Option<()> {
+        if self.free.is_empty() && self.segments.len() >= LOCATIONS as usize / (self.size / UNIT) {
+            return None;
+        }
         let memory = match self.spare.take() {
             Some(spare) => spare,
             None => MmapMut::map_anon(self.size).ok()?,
@@ -241,6 +258,15 @@ mod tests {
             let mut owners: Owners = vec![None; 400];
             for turn in 0..60_000u64 {
                 let owner = below(400) as u32;
+                if let Some(Some((location, record))) = owners.get_mut(owner as usize) {
+                    let other = vec![!turn as u8; below(lens) as usize];
+                    let fits = record_bytes(other.len()) == record_bytes(record.len());
+                    assert_eq!(segments.overwrite(*location, owner, &other), fits);
+                    if fits {
+                        *record = other;
+                        continue;
+                    }
+                }
                 if let Some(Some((location, _))) = owners.get_mut(owner as usize).map(Option::take) {
                     segments.remove(location);
                 }

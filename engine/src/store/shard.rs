@@ -148,6 +148,13 @@ impl Shard {
 
     /// Put the value where the key's is.
     pub(super) fn replace(&mut self, slot: Slot, value: &Value, outgoing: &mut Outgoing) {
+        let Contents { places, segments, .. } = &mut self.contents;
+        if let Some(place) = places.get(slot as usize).filter(|place| **place < LOCATIONS)
+            && segments.overwrite(*place, slot, value.entry().0)
+        {
+            self.contents.eviction.reweigh(slot, self.weight_of(value.entry()));
+            return;
+        }
         self.clear_place(slot, outgoing);
         self.contents.eviction.reweigh(slot, self.weight_of(value.entry()));
         self.place(slot, value);

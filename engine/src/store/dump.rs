@@ -130,6 +130,15 @@ impl ByteStore {
         // One at a time, since the file they are written to first is named after the process.
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock();
+        // A symbolic link stays, and what it points to is written.
+        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let path = &*real;
+        if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            return Err(Fault::new(
+                Code::DumpFile,
+                "the file could not be written: there is something else of that name",
+            ));
+        }
         let unfinished = unfinished_name(path);
         let written = self.write_file(&unfinished, passport, now, wall).and_then(|(entries, begun)| {
             fs::rename(&unfinished, path)?;

@@ -16,6 +16,7 @@ use crate::policy::freshness::Life;
 use memmap2::MmapMut;
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use triomphe::{Arc, ThinArc};
 
 /// Steps in which an entry's end is written down, rounded down.
@@ -40,7 +41,10 @@ const RESTORED: u8 = 0b0010_0000;
 const EXPIRED: u8 = 0b0100_0000;
 
 /// Entries from this size on have pages of their own: what their last one leaves empty is little then.
-const MAPPED: usize = 1 << 16;
+const MAPPED: usize = 1 << 15;
+
+/// Of these, in the process. Linux allows 65,530 of all kinds, and nobody else must come to want for one.
+const MOST_MAPPINGS: usize = 16_384;
 
 /// Scratch space larger than this is not kept for the next value.
 const KEPT_SCRATCH: usize = 1 << 16;
@@ -116,16 +120,38 @@ pub struct Value(Memory);
 enum Memory {
     Allocated(ThinArc<(), u8>),
     /// Of the system's own, not the allocator's: what is given back is the system's again, whatever lies beside it.
-    Mapped(Arc<MmapMut>),
+    Mapped(Arc<Mapping>),
+}
+
+/// Counted, since a process may have only so many.
+struct Mapping(MmapMut);
+
+static MAPPINGS: AtomicUsize = AtomicUsize::new(0);
+
+impl Mapping {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        if MAPPINGS.load(Ordering::Relaxed) >= MOST_MAPPINGS {
+            return None;
+        }
+        let mut memory = MmapMut::map_anon(bytes.len()).ok()?;
+        memory.copy_from_slice(bytes);
+        MAPPINGS.fetch_add(1, Ordering::Relaxed);
+        Some(Mapping(memory))
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        MAPPINGS.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Memory {
     fn of(bytes: &[u8]) -> Self {
         if bytes.len() >= MAPPED
-            && let Ok(mut memory) = MmapMut::map_anon(bytes.len())
+            && let Some(mapping) = Mapping::of(bytes)
         {
-            memory.copy_from_slice(bytes);
-            return Memory::Mapped(Arc::new(memory));
+            return Memory::Mapped(Arc::new(mapping));
         }
         Memory::Allocated(ThinArc::from_header_and_slice((), bytes))
     }
@@ -133,7 +159,7 @@ impl Memory {
     fn bytes(&self) -> &[u8] {
         match self {
             Memory::Allocated(bytes) => &bytes.slice,
-            Memory::Mapped(bytes) => bytes,
+            Memory::Mapped(mapping) => &mapping.0,
         }
     }
 }

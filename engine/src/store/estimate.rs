@@ -11,11 +11,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// Entries of the larger shadow, at most. From then on one key in twice as many is in the sample.
 const MOST: usize = 1024;
 
-/// The rarity of the sample while the cache cannot be more than half full: nobody is in it, for any size would do the same.
+/// The rarity of the sample while less than this part of the cache can be taken: nobody is in it, for any size would do the same.
 const ASLEEP: u32 = u64::BITS + 1;
-
-/// The shadows begin empty beside a cache that is not. What they miss in this many looks for each of their entries is not counted.
-const WARMING_TURNS: f64 = 2.0;
+const FAR_FROM_FULL: u64 = 64;
 
 /// Looks before anything is said.
 const FEWEST_LOOKS: f64 = 1024.0;
@@ -30,7 +28,7 @@ const TURNS: f64 = 64.0;
 pub struct Estimate {
     /// Of the real cache.
     capacity: u64,
-    /// What has been stored so far, until that is half of it.
+    /// What has been stored so far, until it is told from nothing.
     stored: AtomicU64,
     /// One key in two to the power of this is in the sample.
     rarity: AtomicU32,
@@ -40,8 +38,6 @@ pub struct Estimate {
 struct Inner {
     half: Shadow,
     double: Shadow,
-    /// Whether nothing is counted for good yet.
-    warming: bool,
     /// Of the sample, of late.
     looks: f64,
     /// Misses of the real cache among them.
@@ -72,7 +68,6 @@ impl Estimate {
         let inner = Inner {
             half: Shadow::new(capacity / 2),
             double: Shadow::new(capacity.saturating_mul(2)),
-            warming: true,
             looks: 0.0,
             misses: 0.0,
         };
@@ -137,7 +132,7 @@ impl Estimate {
             return Estimates { half: same, double: same };
         }
         let inner = self.inner.lock();
-        if inner.warming || inner.looks < FEWEST_LOOKS {
+        if inner.looks < FEWEST_LOOKS {
             return Estimates::default();
         }
         // How many more or fewer misses there would be is the same in the sample and outside; how many looks go to the few
@@ -157,10 +152,10 @@ impl Estimate {
         self.rarity.load(Ordering::Relaxed) == ASLEEP
     }
 
-    /// Whether this weight makes more than half of the cache possible.
+    /// Whether with this weight the cache may no longer be far from full.
     fn wakes(&self, weight: u32) -> bool {
         let stored = self.stored.fetch_add(u64::from(weight), Ordering::Relaxed) + u64::from(weight);
-        stored > self.capacity / 2
+        stored > self.capacity / FAR_FROM_FULL
             && self.rarity.compare_exchange(ASLEEP, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
@@ -180,9 +175,6 @@ impl Estimate {
             // A look of the smaller sample stands for twice as many.
             inner.halve();
         }
-        if inner.warming && inner.looks >= FEWEST_LOOKS.max(WARMING_TURNS * inner.double.index.len() as f64) {
-            inner.begin();
-        }
         if inner.looks >= FEWEST_LOOKS.max(TURNS * inner.double.index.len() as f64) * 2.0 {
             inner.halve();
         }
@@ -198,13 +190,6 @@ impl Inner {
     fn each(&mut self, mut change: impl FnMut(&mut Shadow)) {
         change(&mut self.half);
         change(&mut self.double);
-    }
-
-    /// From now on it counts.
-    fn begin(&mut self) {
-        self.warming = false;
-        (self.looks, self.misses) = (0.0, 0.0);
-        self.each(|shadow| shadow.misses = 0.0);
     }
 
     fn halve(&mut self) {

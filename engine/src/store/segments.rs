@@ -21,13 +21,13 @@ const UNIT: usize = 8;
 /// Owner and length of a record, before its bytes.
 const PREFIX: usize = 8;
 
-const LARGEST_SEGMENT: u64 = 256 << 10;
+const LARGEST_SEGMENT: u64 = 1 << 20;
 const SMALLEST_SEGMENT: u64 = 4 << 10;
 /// A shard has room for about so many of them, since the last is half empty on average.
 const SEGMENTS_PER_SHARD: u64 = 64;
 
 /// A record takes at most this part of a segment, or too much of its end would stay empty.
-const RECORDS_PER_SEGMENT: usize = 8;
+const RECORDS_PER_SEGMENT: usize = 4;
 
 /// Segments emptied by one write, at most.
 const EMPTIED_AT_ONCE: usize = 4;
@@ -50,13 +50,18 @@ impl Segment {
     /// Write a record at the end.
     fn push(&mut self, owner: u32, record: &[u8]) -> Option<usize> {
         let (at, taken) = (self.filled, record_bytes(record.len()));
-        let to = self.memory.as_mut()?.get_mut(at..at + taken)?;
-        let (prefix, rest) = to.split_first_chunk_mut::<PREFIX>()?;
-        *prefix = (u64::from(owner) | (record.len() as u64) << 32).to_le_bytes();
-        rest.get_mut(..record.len())?.copy_from_slice(record);
+        self.write(at, owner, record)?;
         self.filled += taken;
         self.live += taken;
         Some(at)
+    }
+
+    fn write(&mut self, at: usize, owner: u32, record: &[u8]) -> Option<()> {
+        let to = self.memory.as_mut()?.get_mut(at..at + record_bytes(record.len()))?;
+        let (prefix, rest) = to.split_first_chunk_mut::<PREFIX>()?;
+        *prefix = (u64::from(owner) | (record.len() as u64) << 32).to_le_bytes();
+        rest.get_mut(..record.len())?.copy_from_slice(record);
+        Some(())
     }
 }
 
@@ -95,6 +100,11 @@ impl Segments {
         record_bytes(len) <= self.size / RECORDS_PER_SEGMENT && self.segments.len() < LOCATIONS as usize / units
     }
 
+    /// What a record of `len` bytes takes, with its share of the end of a segment that no other fits into.
+    pub(super) fn share_bytes(&self, len: usize) -> u64 {
+        (self.size / (self.size / record_bytes(len)).max(1)) as u64
+    }
+
     fn place(&self, location: Location) -> (usize, usize) {
         let at = location as usize * UNIT;
         (at / self.size, at % self.size)
@@ -118,7 +128,19 @@ impl Segments {
         Some(((self.head * self.size + at) / UNIT) as Location)
     }
 
+    /// Write another record over one that takes as much. Whether it does.
+    pub(super) fn overwrite(&mut self, location: Location, owner: u32, record: &[u8]) -> bool {
+        let (segment, at) = self.place(location);
+        if self.get(location).is_none_or(|(_, old)| record_bytes(old.len()) != record_bytes(record.len())) {
+            return false;
+        }
+        self.segments.get_mut(segment).is_some_and(|segment| segment.write(at, owner, record).is_some())
+    }
+
     fn begin_segment(&mut self) -> Option<()> {
+        if self.free.is_empty() && self.segments.len() >= LOCATIONS as usize / (self.size / UNIT) {
+            return None;
+        }
         let memory = match self.spare.take() {
             Some(spare) => spare,
             None => MmapMut::map_anon(self.size).ok()?,
@@ -236,6 +258,15 @@ mod tests {
             let mut owners: Owners = vec![None; 400];
             for turn in 0..60_000u64 {
                 let owner = below(400) as u32;
+                if let Some(Some((location, record))) = owners.get_mut(owner as usize) {
+                    let other = vec![!turn as u8; below(lens) as usize];
+                    let fits = record_bytes(other.len()) == record_bytes(record.len());
+                    assert_eq!(segments.overwrite(*location, owner, &other), fits);
+                    if fits {
+                        *record = other;
+                        continue;
+                    }
+                }
                 if let Some(Some((location, _))) = owners.get_mut(owner as usize).map(Option::take) {
                     segments.remove(location);
                 }

@@ -4,7 +4,7 @@
 use super::entry::{Entry, Value, heap_bytes};
 use super::eviction::{Eviction, Slot};
 use super::fingerprint::Fingerprint;
-use super::segments::{GAP_SHARE, LOCATIONS, Segments, record_bytes};
+use super::segments::{GAP_SHARE, LOCATIONS, Segments};
 use ahash::RandomState;
 use hashbrown::{HashSet, HashTable};
 use slab::Slab;
@@ -148,6 +148,13 @@ impl Shard {
 
     /// Put the value where the key's is.
     pub(super) fn replace(&mut self, slot: Slot, value: &Value, outgoing: &mut Outgoing) {
+        let Contents { places, segments, .. } = &mut self.contents;
+        if let Some(place) = places.get(slot as usize).filter(|place| **place < LOCATIONS)
+            && segments.overwrite(*place, slot, value.entry().0)
+        {
+            self.contents.eviction.reweigh(slot, self.weight_of(value.entry()));
+            return;
+        }
         self.clear_place(slot, outgoing);
         self.contents.eviction.reweigh(slot, self.weight_of(value.entry()));
         self.place(slot, value);
@@ -228,7 +235,7 @@ impl Shard {
     pub(super) fn weight_of_len(&self, len: usize) -> u64 {
         SHARE
             + if self.contents.segments.takes(len) {
-                let record = record_bytes(len) as u64;
+                let record = self.contents.segments.share_bytes(len);
                 record + record / SLACK_SHARE
             } else {
                 heap_bytes(len) + size_of::<Value>() as u64 * 2

@@ -5,14 +5,7 @@
 const assert = require('node:assert/strict')
 const { test } = require('node:test')
 const { spillway, Refusal } = require('../index.js')
-
-/** A cache on a clock that stands still until it is told. Its expiries do not vary. */
-function opened(t, options = {}) {
-  const clock = { now: 1_700_000_000_000 }
-  const sp = spillway({ clock: () => clock.now })
-  t.after(() => sp.close())
-  return { sp, clock, cache: sp.cache('found', { jitter: 0, ...options }) }
-}
+const { opened } = require('./caches.js')
 
 /** A loader to be settled by hand, which counts its calls. */
 function loader() {

@@ -3,6 +3,7 @@
 'use strict'
 
 const { spillway } = require('../index.js')
+const { fate, turn } = require('./staged.js')
 
 /** A cache on a clock that stands still until it is told. Its expiries do not vary. */
 function opened(t, options = {}) {
@@ -43,9 +44,6 @@ function loader() {
   return all
 }
 
-/** Lets everything happen that needs no time. */
-const turn = () => new Promise((resolve) => setImmediate(resolve))
-
 /** A loader that must not be called. */
 const never = () => {
   throw new Error('it was loaded')
@@ -53,17 +51,6 @@ const never = () => {
 
 const thrower = (error) => () => {
   throw error
-}
-
-/** How a promise has settled so far: 'pending', { value } or { error }. */
-async function fate(promise) {
-  promise.catch(() => {})
-  await turn()
-  const open = {}
-  return Promise.race([promise, open]).then(
-    (value) => (value === open ? 'pending' : { value }),
-    (error) => ({ error }),
-  )
 }
 
 module.exports = { opened, faked, twice, loader, turn, never, thrower, fate }

@@ -176,16 +176,20 @@ test('what is no tag is told, with where it stands, and changes nothing', async 
     [['x'.repeat(257)], 'number 1 is a string of 257 characters', RangeError],
     [many, 'got 10,000: tag by what changes', RangeError],
   ]) {
-    const wrong = (error) => {
+    const wrong = (error, where = '') => {
       assert.ok(error instanceof Base)
       assert.equal(error.code, 'E_TAGS')
       assert.equal(error.option, 'tags')
-      assert.ok(error.message.startsWith('`tags` of a cached value must be up to 128 strings of 1 to 256 characters; '))
+      const rule = '`tags` of a cached value must be up to 128 strings of 1 to 256 characters; '
+      assert.ok(error.message.startsWith(where + rule), error.message)
       assert.ok(error.message.includes(got), error.message)
       return true
     }
     assert.throws(() => cache.set('a', 1, { tags }), wrong)
-    assert.throws(() => cache.setMany([['a', 1, { tags }]]), wrong)
+    assert.throws(
+      () => cache.setMany([['a', 1, { tags }]]),
+      (error) => wrong(error, '`entries[0]`: '),
+    )
     await assert.rejects(cache.getOrSet('b', never, { tags }), wrong)
     if (!Array.isArray(tags)) continue
     await assert.rejects(

@@ -20,11 +20,21 @@ async function resident() {
   return process.memoryUsage.rss() / MIB
 }
 
+/**
+ * What the flood is made of, made and let go before anything is measured: V8 keeps pages that garbage has once taken.
+ * @param {number} times
+ * @param {(time: number) => unknown} make
+ */
+function litter(times, make) {
+  for (let time = 0; time < times; time++) JSON.stringify(make(time))
+}
+
 const floods = {
   /** Two million keys, each value a little different. */
   async keys(report) {
     const cache = face.cache('flooded', { maxBytes: 64 * MIB })
     cache.set('warm', 1)
+    litter(200_000, (key) => ({ key, filler: 'x'.repeat(key % 200) }))
     await report()
     for (let key = 0; key < 2_000_000; key++) {
       cache.set(`stranger-${key}`, { key, filler: 'x'.repeat(key % 200) })
@@ -37,6 +47,7 @@ const floods = {
     const cache = face.cache('flooded', { maxBytes: 64 * MIB })
     const values = Array.from({ length: 17 }, (_, power) => 'x'.repeat(2 ** power))
     cache.set('warm', 1)
+    litter(60, (batch) => Array.from({ length: 500 }, (_, key) => JSON.stringify(values[(key * 7 + batch) % 17])))
     await report()
     for (let batch = 0; batch < 240; batch++) {
       cache.setMany(Array.from({ length: 500 }, (_, key) => [`${batch}:${key}`, values[(key * 7 + batch) % 17]]))
@@ -49,6 +60,7 @@ const floods = {
     const cache = face.cache('flooded', { maxBytes: 64 * MIB, grace: '1h' })
     cache.set('warm', 1, { tags: ['warm'] })
     cache.invalidateTag('warm')
+    litter(5000, (batch) => Array.from({ length: 100 }, (_, index) => `tag-${batch}-${index}`))
     await report()
     for (let batch = 0; batch < 50_000; batch++) {
       const tags = Array.from({ length: 100 }, (_, index) => `tag-${batch}-${index}`)

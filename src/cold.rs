@@ -28,9 +28,6 @@ use std::sync::{Arc, OnceLock};
 
 type Result<T> = std::result::Result<T, napi::Error<String>>;
 
-/// Where a cache does not say.
-const LOAD_TIMEOUT_MS: f64 = 30_000.0;
-
 fn raise(fault: Fault) -> napi::Error<String> {
     napi::Error::new(fault.code.as_str().to_owned(), fault.message)
 }
@@ -111,16 +108,16 @@ pub struct BulkheadShape {
 pub struct CacheShape {
     pub ttl_ms: f64,
     pub jitter: f64,
-    pub stale_ms: Option<f64>,
-    pub grace_ms: Option<f64>,
-    pub negative_ttl_ms: Option<f64>,
+    pub stale_ms: f64,
+    pub grace_ms: f64,
+    pub negative_ttl_ms: f64,
     pub max_bytes: f64,
     pub max_value_bytes: f64,
-    pub load_timeout_ms: Option<f64>,
-    pub codec: Option<String>,
+    pub load_timeout_ms: f64,
+    pub codec: String,
     pub version: Option<String>,
     /// Where each value came from, as JSON.
-    pub provenance: Option<String>,
+    pub provenance: String,
 }
 
 struct Opener<'env> {
@@ -287,15 +284,15 @@ pub fn open_cache(env: Env, opening: Opening, shape: CacheShape) -> Result<u32> 
     let cache = opener.open(CacheConfig {
         ttl_ms: shape.ttl_ms,
         jitter: shape.jitter,
-        stale_ms: shape.stale_ms.unwrap_or_default(),
-        grace_ms: shape.grace_ms.unwrap_or_default(),
-        negative_ttl_ms: shape.negative_ttl_ms.unwrap_or_default(),
+        stale_ms: shape.stale_ms,
+        grace_ms: shape.grace_ms,
+        negative_ttl_ms: shape.negative_ttl_ms,
         max_bytes: shape.max_bytes,
         max_value_bytes: shape.max_value_bytes,
-        load_timeout_ms: shape.load_timeout_ms.unwrap_or(LOAD_TIMEOUT_MS),
-        codec: shape.codec.unwrap_or_else(|| "json".to_owned()),
+        load_timeout_ms: shape.load_timeout_ms,
+        codec: shape.codec,
         version: shape.version,
-        provenance: Provenance(shape.provenance.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()),
+        provenance: Provenance(serde_json::from_str(&shape.provenance).unwrap_or_default()),
     })?;
     opener.keep(Handle::Cache(CacheHandle::new(cache, ledger)))
 }

@@ -157,7 +157,7 @@ impl Environment {
         // SAFETY: as promised by the caller. The arrays are referenced below for as long as they are registered, so their memory
         // stays where it is: neither kind can be detached by anybody but our own JavaScript, which does not.
         unsafe {
-            let of_length = |length| move |(data, count)| (count >= length).then_some(data);
+            let of_length = |length| move |(data, count)| (count == length).then_some(data);
             let details_at =
                 typed_array(env, details, sys::TypedarrayType::float64_array).and_then(of_length(DETAILS))?;
             let slots_at =

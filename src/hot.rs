@@ -2,7 +2,7 @@
 //! Never builds an object, never calls JavaScript and never lets a panic out.
 //!
 //! A callback answers a boolean, a number, a string or null, and leaves the rest in the details array, which its
-//! JavaScript reads before it does anything else. Trouble is answered with `undefined` and a number in the last detail;
+//! JavaScript reads before it does anything else. Trouble is answered with `undefined` and a number at [`TROUBLE`];
 //! JavaScript then finds out what to say, since it still has the arguments. What each primitive is asked is in the file of its
 //! name in `hot/`.
 

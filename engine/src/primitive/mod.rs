@@ -13,6 +13,7 @@ pub mod limit;
 pub mod limiter;
 pub mod partition;
 pub mod registry;
+pub mod remote;
 pub mod rule;
 pub mod tally;
 pub mod together;

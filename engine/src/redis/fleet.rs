@@ -1,0 +1,1 @@
+//! The processes that share a Redis: who lives, and what state each is in. Owns the heartbeat.

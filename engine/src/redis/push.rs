@@ -1,0 +1,1 @@
+//! The second connection: what is told without being asked. Owns subscriptions and the news of every gap.

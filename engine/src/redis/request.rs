@@ -1,0 +1,199 @@
+//! What is asked of Redis and how it is answered. Owns the packing of commands. Never sends anything.
+
+use crate::clock::Nanos;
+use ::redis::Value;
+use sha1_smol::Sha1;
+use std::fmt;
+use std::sync::OnceLock;
+
+/// A Lua script, known to Redis by its digest once it has run.
+pub struct Script {
+    source: &'static str,
+    digest: OnceLock<String>,
+}
+
+impl Script {
+    /// The script with this source.
+    pub const fn new(source: &'static str) -> Self {
+        Script { source, digest: OnceLock::new() }
+    }
+
+    /// What it says.
+    pub fn source(&self) -> &'static str {
+        self.source
+    }
+
+    /// The name Redis knows it by: SHA-1, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        self.digest.get_or_init(|| Sha1::from(self.source).digest().to_string())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Head {
+    Plain,
+    Script(&'static Script),
+}
+
+/// One command, packed as far as it can be before it is known whether Redis has the script.
+#[derive(Clone)]
+pub struct Request {
+    head: Head,
+    count: usize,
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// A plain command: `Request::command("SET").arg("key").arg("value")`.
+    pub fn command(name: &str) -> Self {
+        Request { head: Head::Plain, count: 0, body: Vec::with_capacity(64) }.arg(name)
+    }
+
+    /// A script over some keys, which come first; then its arguments, with [`Request::arg`].
+    pub fn script<K: AsRef<[u8]>>(script: &'static Script, keys: impl ExactSizeIterator<Item = K>) -> Self {
+        let request = Request { head: Head::Script(script), count: 0, body: Vec::with_capacity(192) };
+        let count = keys.len();
+        keys.fold(request.number(count as u64), |request, key| request.arg(key))
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
+        push_bulk(&mut self.body, argument.as_ref());
+        self.count += 1;
+        self
+    }
+
+    /// One more argument: a whole number in decimal.
+    #[must_use]
+    pub fn number(self, number: u64) -> Self {
+        let (mut digits, mut at, mut rest) = ([0_u8; 20], 20, number);
+        loop {
+            at -= 1;
+            if let Some(digit) = digits.get_mut(at) {
+                *digit = b'0' + (rest % 10) as u8;
+            }
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        let text = digits.get(at..).unwrap_or_default();
+        self.arg(text)
+    }
+
+    /// Whether it is a script, which Redis may not know.
+    pub fn is_script(&self) -> bool {
+        matches!(self.head, Head::Script(_))
+    }
+
+    /// Append it to `out` as it is sent first: a script by its digest.
+    pub fn pack(&self, out: &mut Vec<u8>) {
+        match self.head {
+            Head::Plain => push_count(out, self.count),
+            Head::Script(script) => {
+                push_count(out, self.count + 2);
+                push_bulk(out, b"EVALSHA");
+                push_bulk(out, script.digest().as_bytes());
+            }
+        }
+        out.extend_from_slice(&self.body);
+    }
+
+    /// Append it to `out` with the whole script, for a server that does not know it.
+    pub fn pack_whole(&self, out: &mut Vec<u8>) {
+        match self.head {
+            Head::Plain => return self.pack(out),
+            Head::Script(script) => {
+                push_count(out, self.count + 2);
+                push_bulk(out, b"EVAL");
+                push_bulk(out, script.source().as_bytes());
+            }
+        }
+        out.extend_from_slice(&self.body);
+    }
+}
+
+fn push_count(out: &mut Vec<u8>, count: usize) {
+    out.push(b'*');
+    out.extend_from_slice(count.to_string().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn push_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'$');
+    out.extend_from_slice(bytes.len().to_string().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a request whose fate is unknown, because its connection was lost, may be sent a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Doing it twice is doing it once: a read, or a charge that carries a nonce.
+    Yes,
+    /// It may have been done; only what the server has refused (moved, read only) is sent again.
+    No,
+}
+
+/// A request and where it belongs.
+pub struct Ask {
+    /// What to do.
+    pub request: Request,
+    /// The slot of its keys; none for a request that any server answers.
+    pub slot: Option<u16>,
+    /// Whether it may be sent twice.
+    pub again: Again,
+    /// On the monotonic clock: who asks is answered by then.
+    pub deadline: Nanos,
+}
+
+/// Why there is no reply. Never contains credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The deadline has passed; the request may still be carried out.
+    Late,
+    /// There is no connection, or the breaker before it is open: nothing was sent.
+    Down,
+    /// As many requests as may be are on their way already: nothing was sent.
+    Full,
+    /// The connection was lost before the reply came; the request may have been carried out.
+    Lost,
+    /// The server refuses these credentials, or what they may do: configuration, not an outage that passes.
+    Denied(String),
+    /// The server does not do it now: loading, busy, out of memory, cluster down.
+    Unready(String),
+    /// The server has answered with any other error: what was asked does not fit what is there.
+    Error(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Late => f.write_str("no reply within the deadline"),
+            Trouble::Down => f.write_str("not connected"),
+            Trouble::Full => f.write_str("too many requests in flight"),
+            Trouble::Lost => f.write_str("the connection was lost before the reply"),
+            Trouble::Denied(why) | Trouble::Unready(why) | Trouble::Error(why) => f.write_str(why),
+        }
+    }
+}
+
+/// What is called with the reply: on the thread of the connections, never under a lock, and never for long.
+pub type Done = Box<dyn FnOnce(Result<Value, Trouble>) + Send>;
+
+/// A store that is asked over a network. [`super::link::Link`] is the one there is; tests have others.
+pub trait Remote: Send + Sync {
+    /// Ask. Either `done` is called once, later and from another thread; or it comes back at once with the reason, and nothing was sent.
+    fn ask(&self, ask: Ask, done: Done) -> Result<(), (Trouble, Done)>;
+
+    /// All that was asked in this turn of an event loop is: send it now. Without it, it is sent a little later.
+    fn flush(&self);
+
+    /// Whether it is worth asking: one load.
+    fn is_up(&self) -> bool;
+
+    /// Whether two keys may be far apart: in a cluster a script sees only keys of one slot.
+    fn is_cluster(&self) -> bool;
+}

@@ -1,0 +1,1 @@
+//! Who is master, by asking the sentinels. Owns their list.

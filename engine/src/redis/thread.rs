@@ -1,0 +1,1 @@
+//! The one thread of all connections. Owns the runtime.

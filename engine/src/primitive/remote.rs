@@ -5,6 +5,7 @@ pub mod cache;
 pub mod lease;
 pub mod limiter;
 
+use crate::clock::Nanos;
 use crate::redis::Remote;
 use std::fmt;
 use std::sync::Arc;
@@ -17,12 +18,14 @@ pub struct Far {
     pub remote: Arc<dyn Remote>,
     /// How many live processes were seen last. 0 is: nobody has looked.
     pub fleet: Arc<AtomicU32>,
+    /// For how long whoever asks waits for the answer, connecting included.
+    pub deadline: Nanos,
 }
 
 impl Far {
     /// Over `remote`, where nobody else has been seen yet.
-    pub fn new(remote: Arc<dyn Remote>) -> Self {
-        Far { remote, fleet: Arc::default() }
+    pub fn new(remote: Arc<dyn Remote>, deadline: Nanos) -> Self {
+        Far { remote, fleet: Arc::default(), deadline }
     }
 
     /// How many processes share what is in Redis: this one at least.

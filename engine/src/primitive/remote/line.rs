@@ -196,7 +196,9 @@ impl Line {
         answer: Result<Verdict, Trouble>,
     ) {
         match answer {
-            Ok(Verdict::Held { fence, took_over }) => self.admit(Some(waiter), Got { wish, asked_at, fence, took_over }),
+            Ok(Verdict::Held { fence, took_over }) => {
+                self.admit(Some(waiter), Got { wish, asked_at, fence, took_over })
+            }
             Ok(Verdict::Full(next)) => match if willing { self.queue_up(waiter, rank) } else { Err(waiter) } {
                 Ok(()) => self.look_in(next),
                 Err(waiter) => self.refuse(&waiter, Refused::Full),
@@ -242,7 +244,8 @@ impl Line {
             self.room.lock().far += 1;
             // First of all, since whoever has the letter may give it back at once.
             keeper.keep(Right::new(got.wish, self.clone(), holder.clone(), receipt, got.asked_at));
-            let news = News::Admitted { ticket: ticket.number(), fence: got.fence, alone: false, took_over: got.took_over };
+            let news =
+                News::Admitted { ticket: ticket.number(), fence: got.fence, alone: false, took_over: got.took_over };
             let span = self.office.time.now().saturating_sub(since);
             let first = || books.admit(waited.then_some(span));
             if holder.ledger.call_with(receipt, (ticket.number(), FAR), news, first) {

@@ -7,7 +7,7 @@ use super::holders::{Holders, Spot, Ticket, Told, channel};
 use super::keeper::{Holder, Keeper};
 use super::line::{Books, FailMode, Line, Office, Terms};
 use super::sleeper::{Sleeper, Timepiece};
-use crate::clock::{MILLI, Nanos, monotonic, wall};
+use crate::clock::{Nanos, wall};
 use crate::redis::Remote;
 use crate::redis::name::Home;
 use crate::store::ledger::Receipt;
@@ -73,8 +73,9 @@ impl Rights {
 
     /// For the threads of this process.
     pub fn near(config: RightsConfig, home: Home) -> Self {
-        let holders = Arc::new(NearHolders::new(monotonic, || wall() / 1_000));
-        Rights::new(config, home, holders, Sleeper::shared())
+        let time = Sleeper::shared();
+        let holders = Arc::new(NearHolders::new(time.clone(), || wall() / 1_000));
+        Rights::new(config, home, holders, time)
     }
 
     /// The channel on which is told what came free elsewhere.
@@ -177,13 +178,37 @@ impl Rights {
     }
 }
 
+/// One environment's way to a bulkhead over hosts, or to a lease.
+pub struct RightsHandle<P> {
+    primitive: Arc<P>,
+    holder: Arc<Holder>,
+}
+
+impl<P> RightsHandle<P> {
+    /// A handle of that environment.
+    pub fn new(primitive: Arc<P>, holder: Arc<Holder>) -> Self {
+        RightsHandle { primitive, holder }
+    }
+
+    /// The primitive itself.
+    pub fn primitive(&self) -> &Arc<P> {
+        &self.primitive
+    }
+
+    /// The environment.
+    pub fn holder(&self) -> &Arc<Holder> {
+        &self.holder
+    }
+}
+
 impl Lines {
     /// Drop the lines that only this map has: nobody holds, asks or waits there.
     fn sweep_locked(&mut self) -> Vec<Arc<Line>> {
         if self.by_key.len() < self.sweep_at.max(FEW) {
             return Vec::new();
         }
-        let idle: Vec<_> = self.by_key.iter().filter(|(_, line)| Arc::strong_count(line) == 1).map(|(key, _)| key.clone()).collect();
+        let idle: Vec<_> =
+            self.by_key.iter().filter(|(_, line)| Arc::strong_count(line) == 1).map(|(key, _)| key.clone()).collect();
         let gone = idle.iter().filter_map(|key| self.by_key.remove(key)).collect();
         self.sweep_at = 2 * self.by_key.len();
         gone

@@ -3,8 +3,10 @@
 
 use super::{Holders, Spot, Ticket, Told, Verdict, Wish};
 use crate::clock::Nanos;
+use crate::primitive::remote::sleeper::Timepiece;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Spots that may be left behind by holders that never release before the first look for them.
@@ -12,7 +14,7 @@ const FEW: usize = 64;
 
 /// See the top of this file.
 pub struct NearHolders {
-    now: fn() -> Nanos,
+    time: Arc<dyn Timepiece>,
     /// Microseconds since 1970.
     micros: fn() -> u64,
     spots: Mutex<Spots>,
@@ -27,8 +29,8 @@ struct Spots {
 
 impl NearHolders {
     /// None yet, on these clocks.
-    pub fn new(now: fn() -> Nanos, micros: fn() -> u64) -> Self {
-        NearHolders { now, micros, spots: Mutex::new(Spots { held: HashMap::new(), sweep_at: FEW }) }
+    pub fn new(time: Arc<dyn Timepiece>, micros: fn() -> u64) -> Self {
+        NearHolders { time, micros, spots: Mutex::new(Spots { held: HashMap::new(), sweep_at: FEW }) }
     }
 
     fn fence(&self) -> u64 {
@@ -48,7 +50,8 @@ impl Spots {
         }
         let holders = self.held.entry(spot.key.clone()).or_default();
         let live = holders.iter().filter(|&&(_, ends_at)| ends_at > now);
-        let (count, first) = live.fold((0, Nanos::MAX), |(count, first), &(_, ends_at)| (count + 1, first.min(ends_at)));
+        let (count, first) =
+            live.fold((0, Nanos::MAX), |(count, first), &(_, ends_at)| (count + 1, first.min(ends_at)));
         if count >= wish.limit {
             return Err(first - now);
         }
@@ -60,7 +63,8 @@ impl Spots {
     }
 
     fn renew_locked(&mut self, spot: &Spot, wish: Wish, now: Nanos) -> bool {
-        let holder = self.held.get_mut(&spot.key).and_then(|held| held.iter_mut().find(|(ticket, _)| *ticket == wish.ticket));
+        let holder =
+            self.held.get_mut(&spot.key).and_then(|held| held.iter_mut().find(|(ticket, _)| *ticket == wish.ticket));
         match holder {
             Some((_, ends_at)) if *ends_at > now => {
                 *ends_at = now.saturating_add(wish.ttl);
@@ -84,7 +88,7 @@ impl Spots {
 
 impl Holders for NearHolders {
     fn acquire(&self, spot: &Spot, wish: Wish, _deadline: Nanos, told: Told<Verdict>) {
-        let now = (self.now)();
+        let now = self.time.now();
         let (held, fence) = {
             let mut spots = self.spots.lock();
             let held = spots.acquire_locked(spot, wish, now);
@@ -95,7 +99,7 @@ impl Holders for NearHolders {
     }
 
     fn renew(&self, spot: &Spot, wish: Wish, _deadline: Nanos, told: Told<bool>) {
-        let now = (self.now)();
+        let now = self.time.now();
         let renewed = self.spots.lock().renew_locked(spot, wish, now);
         told(Ok(renewed));
     }

@@ -8,8 +8,8 @@ pub mod far;
 pub mod near;
 
 use crate::clock::{MILLI, Nanos};
+use crate::redis::Trouble;
 use crate::redis::name::{Home, slot_of};
-use crate::redis::{Trouble, Value};
 use std::fmt::Write;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -121,13 +121,4 @@ pub trait Holders: Send + Sync {
     fn flush(&self);
     /// By when an answer must have come to a question of `now`.
     fn deadline(&self, now: Nanos) -> Nanos;
-}
-
-/// The number a reply is.
-pub(super) fn whole(value: &Value) -> Result<i64, Trouble> {
-    match value {
-        Value::Int(number) => Ok(*number),
-        Value::ServerError(why) => Err(Trouble::Error(why.to_string())),
-        _ => Err(Trouble::Error("an answer of another kind than was asked for".to_owned())),
-    }
 }

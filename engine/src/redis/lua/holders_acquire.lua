@@ -1,5 +1,6 @@
 -- Holders of each key: token -> until when, in milliseconds of this server. Below zero: the last fence, and until when somebody waits.
 -- Arguments of each key: limit, ttl, how long to keep a key nobody holds, how long its wish is remembered if it is full, token.
+-- Each answer ends with the token, so that it is known from another's.
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
@@ -37,14 +38,14 @@ local function ask(key, limit, ttl, keep, mark, token)
     if redis.call('PTTL', key) < keep then
       redis.call('PEXPIRE', key, text(keep))
     end
-    return { 1, fence, stale }
+    return { 1, fence, stale, token }
   end
   clamp(key, ttl)
   if mark > 0 then
     redis.call('ZADD', key, text(-now - mark), 'mark')
   end
   local first = redis.call('ZRANGEBYSCORE', key, after, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  return { 0, tonumber(first[2]) - now, 0 }
+  return { 0, tonumber(first[2]) - now, 0, token }
 end
 
 local replies = {}

@@ -1,4 +1,4 @@
--- See holders_acquire.lua. Arguments of each key: token, the channel for those who wait, what they are told. Answers whether it held.
+-- See holders_acquire.lua. Arguments of each key: token, the channel for those who wait, what they are told. Answers whether it held, and the token.
 local time = redis.call('TIME')
 local now = math.floor((time[1] * 1000000 + time[2]) / 1000)
 
@@ -15,7 +15,7 @@ local function release(key, token, channel, message)
       redis.pcall('PUBLISH', channel, message)
     end
   end
-  return gone
+  return { gone, token }
 end
 
 local replies = {}

@@ -1,6 +1,6 @@
 //! Holders written down in Redis, for all hosts. Owns the three scripts. Never reads a clock of this host: the server's counts.
 
-use super::{Holders, Spot, Told, Verdict, Wish, channel, whole};
+use super::{Holders, Spot, Told, Verdict, Wish, channel};
 use crate::clock::{MILLI, Nanos};
 use crate::redis::name::Home;
 use crate::redis::{Again, Ask, Remote, Request, Script, Trouble, Value};
@@ -38,12 +38,15 @@ impl FarHolders {
         request: Request,
         slot: u16,
         deadline: Nanos,
-        read: fn(&Value) -> Result<T, Trouble>,
+        token: String,
+        read: fn(&[Value]) -> Result<T, Trouble>,
         told: Told<T>,
     ) {
         // A token that asks twice is the same holder, one that has released has nothing left to release.
         let ask = Ask { request, slot: Some(slot), again: Again::Yes, deadline };
-        let done = Box::new(move |reply: Result<Value, Trouble>| told(reply.and_then(|reply| read(first(&reply)?))));
+        let done = Box::new(move |reply: Result<Value, Trouble>| {
+            told(reply.and_then(|reply| read(fields(&reply, &token)?)));
+        });
         if let Err((trouble, done)) = self.remote.ask(ask, done) {
             done(Err(trouble));
         }
@@ -52,30 +55,30 @@ impl FarHolders {
 
 impl Holders for FarHolders {
     fn acquire(&self, spot: &Spot, wish: Wish, deadline: Nanos, told: Told<Verdict>) {
+        let token = wish.ticket.token(wish.ttl);
         let request = Request::script(&ACQUIRE, [&spot.key].into_iter())
             .number(u64::from(wish.limit))
             .number(wish.ttl / MILLI)
             .number(self.kept(wish.ttl))
             .number(if wish.waits { MARK / MILLI } else { 0 })
-            .arg(wish.ticket.token(wish.ttl));
-        self.ask(request, spot.slot, deadline, verdict, told);
+            .arg(&token);
+        self.ask(request, spot.slot, deadline, token, verdict, told);
     }
 
     fn renew(&self, spot: &Spot, wish: Wish, deadline: Nanos, told: Told<bool>) {
+        let token = wish.ticket.token(wish.ttl);
         let request = Request::script(&RENEW, [&spot.key].into_iter())
             .number(u64::from(wish.limit))
             .number(wish.ttl / MILLI)
             .number(self.kept(wish.ttl))
-            .arg(wish.ticket.token(wish.ttl));
-        self.ask(request, spot.slot, deadline, yes, told);
+            .arg(&token);
+        self.ask(request, spot.slot, deadline, token, yes, told);
     }
 
     fn release(&self, spot: &Spot, wish: Wish, deadline: Nanos, told: Told<bool>) {
-        let request = Request::script(&RELEASE, [&spot.key].into_iter())
-            .arg(wish.ticket.token(wish.ttl))
-            .arg(&self.channel)
-            .arg(&spot.key);
-        self.ask(request, spot.slot, deadline, yes, told);
+        let token = wish.ticket.token(wish.ttl);
+        let request = Request::script(&RELEASE, [&spot.key].into_iter()).arg(&token).arg(&self.channel).arg(&spot.key);
+        self.ask(request, spot.slot, deadline, token, yes, told);
     }
 
     fn flush(&self) {
@@ -87,28 +90,38 @@ impl Holders for FarHolders {
     }
 }
 
-/// Of the answers to all keys, that of the one key that was asked.
-fn first(reply: &Value) -> Result<&Value, Trouble> {
-    match reply {
-        Value::Array(answers) => {
-            answers.first().ok_or_else(|| Trouble::Error("no answer where one was expected".to_owned()))
-        }
-        other => Ok(other),
+/// Of the answers to all keys that of the one that was asked, if it is the answer to this token's question.
+fn fields<'a>(reply: &'a Value, token: &str) -> Result<&'a [Value], Trouble> {
+    let answer = match reply {
+        Value::Array(answers) => answers.first(),
+        _ => None,
+    };
+    match answer {
+        Some(Value::Array(fields)) => match fields.split_last() {
+            Some((Value::BulkString(echo), fields)) if echo == token.as_bytes() => Ok(fields),
+            // Whoever got that answer, it was not he who asked for it.
+            _ => Err(Trouble::Lost),
+        },
+        Some(Value::ServerError(why)) => Err(Trouble::Error(why.to_string())),
+        _ => Err(Trouble::Lost),
     }
 }
 
-fn yes(answer: &Value) -> Result<bool, Trouble> {
-    whole(answer).map(|number| number != 0)
+fn number(fields: &[Value], at: usize) -> Result<i64, Trouble> {
+    match fields.get(at) {
+        Some(Value::Int(number)) => Ok(*number),
+        _ => Err(Trouble::Lost),
+    }
 }
 
-fn verdict(answer: &Value) -> Result<Verdict, Trouble> {
-    let Value::Array(fields) = answer else {
-        whole(answer)?;
-        return Err(Trouble::Error("an answer of another kind than was asked for".to_owned()));
-    };
-    let field = |at: usize| fields.get(at).map_or(Ok(0), whole);
-    Ok(match field(0)? {
-        0 => Verdict::Full(field(1)?.max(0).unsigned_abs() * MILLI),
-        _ => Verdict::Held { fence: field(1)?.unsigned_abs(), took_over: field(2)? > 0 },
+fn yes(fields: &[Value]) -> Result<bool, Trouble> {
+    number(fields, 0).map(|number| number != 0)
+}
+
+fn verdict(fields: &[Value]) -> Result<Verdict, Trouble> {
+    let [held, figure, stale] = [number(fields, 0)?, number(fields, 1)?, number(fields, 2)?];
+    Ok(match held {
+        0 => Verdict::Full(figure.max(0).unsigned_abs() * MILLI),
+        _ => Verdict::Held { fence: figure.unsigned_abs(), took_over: stale > 0 },
     })
 }

@@ -18,6 +18,7 @@ pub mod sentinel;
 pub mod target;
 pub mod thread;
 pub mod traffic;
+pub mod wire;
 
 /// What Redis answers with.
 pub use ::redis::Value;

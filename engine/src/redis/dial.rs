@@ -8,20 +8,8 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
-use tokio_rustls::client::TlsStream;
 
-/// A stream to a server that has let us in, with nothing left to read.
-pub enum Wire {
-    /// Over TCP.
-    Tcp(TcpStream),
-    /// Over a socket of the file system.
-    #[cfg(unix)]
-    Unix(UnixStream),
-    /// Over TLS.
-    Tls(Box<TlsStream<TcpStream>>),
-}
+pub use super::wire::Wire;
 
 /// Why there is no connection. Never contains credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +27,8 @@ pub enum Obstacle {
     Database(String),
     /// The certificates do not fit.
     Tls(String),
+    /// It is another kind of server: one of a cluster, a sentinel, or neither where one was expected.
+    Mode(String),
 }
 
 impl Obstacle {
@@ -55,7 +45,8 @@ impl fmt::Display for Obstacle {
         | Obstacle::Denied(text)
         | Obstacle::Version(text)
         | Obstacle::Database(text)
-        | Obstacle::Tls(text)) = self;
+        | Obstacle::Tls(text)
+        | Obstacle::Mode(text)) = self;
         f.write_str(text)
     }
 }

@@ -11,5 +11,6 @@
 )]
 
 mod asking;
+mod holders;
 mod link;
 mod server;

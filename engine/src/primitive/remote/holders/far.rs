@@ -6,9 +6,9 @@ use crate::redis::name::Home;
 use crate::redis::{Again, Ask, Remote, Request, Script, Trouble, Value};
 use std::sync::Arc;
 
-static ACQUIRE: Script = Script::new(include_str!("../../../redis/lua/holders_acquire.lua"));
-static RENEW: Script = Script::new(include_str!("../../../redis/lua/holders_renew.lua"));
-static RELEASE: Script = Script::new(include_str!("../../../redis/lua/holders_release.lua"));
+static ACQUIRE: Script = Script::many(include_str!("../../../redis/lua/holders_acquire.lua"), 5);
+static RENEW: Script = Script::many(include_str!("../../../redis/lua/holders_renew.lua"), 4);
+static RELEASE: Script = Script::many(include_str!("../../../redis/lua/holders_release.lua"), 3);
 
 /// For so long it is remembered that somebody wants to be told; whoever waits asks again within it.
 const MARK: Nanos = 2_000 * MILLI;
@@ -90,19 +90,15 @@ impl Holders for FarHolders {
     }
 }
 
-/// Of the answers to all keys that of the one that was asked, if it is the answer to this token's question.
+/// What a reply says, if it is the one to this token's question.
 fn fields<'a>(reply: &'a Value, token: &str) -> Result<&'a [Value], Trouble> {
-    let answer = match reply {
-        Value::Array(answers) => answers.first(),
-        _ => None,
-    };
-    match answer {
-        Some(Value::Array(fields)) => match fields.split_last() {
+    match reply {
+        Value::Array(fields) => match fields.split_last() {
             Some((Value::BulkString(echo), fields)) if echo == token.as_bytes() => Ok(fields),
             // Whoever got that answer, it was not he who asked for it.
             _ => Err(Trouble::Lost),
         },
-        Some(Value::ServerError(why)) => Err(Trouble::Error(why.to_string())),
+        Value::ServerError(why) => Err(Trouble::Error(why.to_string())),
         _ => Err(Trouble::Lost),
     }
 }

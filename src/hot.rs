@@ -367,8 +367,8 @@ unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> 
             }
             News::Yours => call.integer(i64::from(letter.receipt)),
             News::Landed(value, ttl) => call.landed(letter.receipt, &value, ttl),
-            News::Admitted { ticket, fence, alone, took_over } => {
-                call.admitted(letter.receipt, ticket, fence, alone, took_over)
+            News::Admitted { ticket, fence, alone, took_over, queued } => {
+                call.admitted(letter.receipt, ticket, fence, [alone, took_over, queued])
             }
             News::Refused(why) => call.refused(letter.receipt, why),
         }

@@ -13,7 +13,8 @@ use spillway_engine::store::ledger::{Receipt, Refused};
 use std::sync::Arc;
 
 /// What `mail()` answers with for what became of a wait for a right: left are the receipt; 1 for a right, 2 where all are taken, 3
-/// where the store cannot be asked; the fence; the ticket; whether the store was left out of it; whether another never released it.
+/// where the store cannot be asked; the fence; the ticket; whether the store was left out of it; whether another never
+/// released it; whether it was waited for in a queue.
 const SETTLED: i64 = -5;
 
 /// The code of the answer to `rightsRenew` and `rightsRelease`, whose first number is 1 for yes, 0 for no, -1 if nobody knows.
@@ -33,16 +34,16 @@ impl<const N: usize> Call<'_, N> {
         self.given(index).map(|number| Ticket::of_number(number as u64))
     }
 
-    pub(super) fn admitted(&self, receipt: Receipt, ticket: u64, fence: u64, alone: bool, took_over: bool) -> Reply {
+    pub(super) fn admitted(&self, receipt: Receipt, ticket: u64, fence: u64, flags: [bool; 3]) -> Reply {
         // Both stay below 2^53: a ticket counts up from one, a fence is in microseconds since 1970.
-        let flags = [f64::from(u8::from(alone)), f64::from(u8::from(took_over))];
-        self.environment.leave_all(0, [f64::from(receipt), 1.0, fence as f64, ticket as f64, flags[0], flags[1]]);
+        self.environment.leave_all(0, [f64::from(receipt), 1.0, fence as f64, ticket as f64]);
+        self.environment.leave_all(4, flags.map(|flag| f64::from(u8::from(flag))));
         self.integer(SETTLED)
     }
 
     pub(super) fn refused(&self, receipt: Receipt, why: Refused) -> Reply {
         let code = if why == Refused::Full { 2.0 } else { 3.0 };
-        self.environment.leave_all(0, [f64::from(receipt), code, 0.0, 0.0, 0.0, 0.0]);
+        self.environment.leave_all(0, [f64::from(receipt), code]);
         self.integer(SETTLED)
     }
 

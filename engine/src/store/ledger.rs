@@ -44,6 +44,8 @@ pub enum News {
         alone: bool,
         /// Whether somebody had held it who never released it.
         took_over: bool,
+        /// Whether it was waited for in a queue.
+        queued: bool,
     },
     /// The wait is over, and nothing came of it.
     Refused(Refused),

@@ -55,7 +55,7 @@ impl LetterBox {
             .map(|Letter { receipt, news }| match news {
                 News::Yours => Said::Yours(receipt),
                 News::Expired => Said::Expired(receipt),
-                News::Admitted { ticket, fence, alone, took_over } => {
+                News::Admitted { ticket, fence, alone, took_over, .. } => {
                     Said::Admitted { receipt, ticket, fence, alone, took_over }
                 }
                 News::Refused(why) => Said::Refused(receipt, why == Refused::Full),

@@ -244,8 +244,8 @@ impl Line {
             self.room.lock().far += 1;
             // First of all, since whoever has the letter may give it back at once.
             keeper.keep(Right::new(got.wish, self.clone(), holder.clone(), receipt, got.asked_at));
-            let news =
-                News::Admitted { ticket: ticket.number(), fence: got.fence, alone: false, took_over: got.took_over };
+            let Got { fence, took_over, .. } = got;
+            let news = News::Admitted { ticket: ticket.number(), fence, alone: false, took_over, queued: waited };
             let span = self.office.time.now().saturating_sub(since);
             let first = || books.admit(waited.then_some(span));
             if holder.ledger.call_with(receipt, (ticket.number(), FAR), news, first) {
@@ -259,7 +259,7 @@ impl Line {
     /// Let in by the fail mode. False if he is gone.
     fn admit_alone(&self, Waiter { holder, receipt, since }: &Waiter, kind: u64, waited: bool) -> bool {
         let Office { books, time, .. } = &*self.office;
-        let news = News::Admitted { ticket: 0, fence: 0, alone: true, took_over: false };
+        let news = News::Admitted { ticket: 0, fence: 0, alone: true, took_over: false, queued: waited };
         let span = time.now().saturating_sub(*since);
         holder.ledger.call_with(*receipt, (0, kind), news, || {
             books.unavailable.fetch_add(1, Ordering::Relaxed);

@@ -254,7 +254,7 @@ test('what is wrong is told at once, with its option', async (t) => {
   wrong(() => lease(sp, 'x', { maxStall: 0 }), 'E_DURATION', /`maxStall`/)
   wrong(() => lease(sp, 'x', { holders: 0 }), 'E_OPTION', /`holders` of a lease must be a whole number/)
   wrong(() => lease(sp, 'x', { limit: 1 }), 'E_OPTION', /`limit` is not an option of a lease/)
-  wrong(() => lease(sp, job.name, { ttl: '1m' }), 'E_MISMATCH', /`maxStall` is 60000 ms there and 120000 ms here/)
+  wrong(() => lease(sp, job.name, { ttl: '1m' }), 'E_MISMATCH', /`ttl` is 30000 ms there and 60000 ms here/)
   const manual = spillway({ clock: () => 0 })
   t.after(() => manual.close())
   wrong(() => lease(manual, 'x'), 'E_OPTION', /`clock`|clock of the system/)

@@ -22,7 +22,7 @@ export interface LeaseOptions {
   ttl?: Duration
   /**
    * For how long the JavaScript of its holder may hang before it is renewed no longer: a loop that never ends does not hold it for
-   * ever. It comes free at most this and `ttl` after the event loop has turned last. 100 ms to 1 day. Default: twice `ttl`.
+   * ever. It comes free at most this and `ttl` after the event loop has turned last. 100 ms to 1 day. Default `'60s'`.
    */
   maxStall?: Duration
   /** How many may hold it at the same time, of each key. Whole, 1 to 1,000,000. Default 1. */

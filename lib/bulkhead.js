@@ -102,7 +102,7 @@ function remoteShapeOf(options, provenance) {
   return {
     ...shapeOf(options, provenance),
     leaseMs,
-    maxStallMs: options.duration('maxStall', { min: LEAST_LEASE_MS, max: DAY, fallback: 2 * leaseMs }),
+    maxStallMs: options.duration('maxStall', { min: LEAST_LEASE_MS, max: DAY, fallback: 60_000 }),
     failMode: options.word('failMode', ['open', 'closed', 'local'], 'local'),
   }
 }

@@ -29,7 +29,7 @@ function leaseShape(given) {
   return {
     holders: options.whole('holders', { min: 1, max: MILLION, fallback: 1 }),
     ttlMs,
-    maxStallMs: options.duration('maxStall', { min: LEAST_MS, max: DAY, fallback: 2 * ttlMs }),
+    maxStallMs: options.duration('maxStall', { min: LEAST_MS, max: DAY, fallback: 60_000 }),
   }
 }
 

@@ -1,124 +1,285 @@
-//! A cluster: which node has which slots, as a node tells it. Owns the reading of maps and redirections.
-//! Never decides when to ask.
+//! A cluster: which node answers for which slot, now. Owns the table of slots and the nodes.
+//! Never lets anybody wait for it: a route is one load and one look at a short list.
 
+mod refresh;
+
+use super::dial::{Dial, Dialing, Obstacle, Wire};
+use super::node::Node;
+use super::obstacle::graver;
 use super::refusal::Refusal;
-use super::request::Request;
-use super::sign_on::{open_for, within};
+use super::routes::Routes;
+use super::sign_on::sign_on;
+use super::slots::{Route, at};
 use super::target::{Address, Target};
-use super::wire::text;
-use ::redis::Value;
+use super::thread;
+use super::traffic::Traffic;
+use parking_lot::{Mutex, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
-/// Some slots in a row, and who answers for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Route {
-    pub(super) from: u16,
-    pub(super) to: u16,
-    pub(super) address: Address,
+/// How many slots there are.
+const SLOTS: usize = 16_384;
+
+/// In the table: nobody answers for that.
+const NOBODY: u16 = u16::MAX;
+
+/// Who was asked because of an `ASK` is kept this long, though no slot is his yet.
+const GUEST: Duration = Duration::from_secs(2);
+
+/// One address. It keeps its index for ever; its node comes and goes.
+struct Member {
+    address: Address,
+    node: Option<Arc<Node>>,
+    asked_at: Option<Instant>,
 }
 
-/// The map, from the first node that has one.
-pub(super) async fn routes(target: &Target, nodes: &[Address]) -> Result<Vec<Route>, Refusal> {
-    let mut worst = Refusal::Down("no node of the cluster answers".to_owned());
-    for node in nodes {
-        match ask(target, node).await {
-            Ok(routes) if routes.is_empty() => {
-                worst = worst.graver(Refusal::Down(format!("{node} knows of no slots")));
+/// The routes of a cluster.
+pub(super) struct Cluster {
+    target: Arc<Target>,
+    traffic: Arc<Traffic>,
+    /// Grows only.
+    members: RwLock<Vec<Member>>,
+    /// Of each slot, the index of the member that answers for it.
+    table: Box<[AtomicU16]>,
+    /// Somebody has reason to believe that the table is wrong.
+    doubts: Arc<Notify>,
+    refresh: Mutex<Option<AbortHandle>>,
+    closed: AtomicBool,
+}
+
+impl Cluster {
+    /// Until its map is known, the first address is asked for everything: it knows whom to send us to.
+    pub(super) fn new(target: Arc<Target>, traffic: Arc<Traffic>) -> Arc<Self> {
+        let cluster = Arc::new(Cluster {
+            target,
+            traffic,
+            members: RwLock::default(),
+            table: (0..SLOTS).map(|_| AtomicU16::new(NOBODY)).collect(),
+            doubts: Arc::default(),
+            refresh: Mutex::default(),
+            closed: AtomicBool::new(false),
+        });
+        if let Some(seed) = cluster.target.nodes.first().cloned() {
+            let routes = [Route { from: 0, to: 16_383, address: seed }];
+            cluster.follow(&routes);
+        }
+        *cluster.refresh.lock() = thread::spawn(refresh::run(Arc::downgrade(&cluster)));
+        cluster
+    }
+
+    /// Each slot is answered as said, and what is not spoken of by nobody. Whether that is news.
+    fn follow(&self, routes: &[Route]) -> bool {
+        let mut wanted = vec![NOBODY; self.table.len()];
+        for route in routes {
+            let member = self.member_at(&route.address).unwrap_or(NOBODY);
+            let span = usize::from(route.from)..=usize::from(route.to);
+            wanted.get_mut(span).into_iter().flatten().for_each(|word| *word = member);
+        }
+        let changes = self.table.iter().zip(&wanted).map(|(word, &member)| word.swap(member, Ordering::AcqRel) != member);
+        let news = changes.fold(false, |news, change| news | change);
+        self.leave(&wanted);
+        news
+    }
+
+    /// End the connections to those that answer for nothing any more.
+    fn leave(&self, wanted: &[u16]) {
+        let mut left = Vec::new();
+        for (index, member) in self.members.write().iter_mut().enumerate() {
+            let is_guest = member.asked_at.is_some_and(|at| at.elapsed() < GUEST);
+            if !is_guest && !wanted.iter().any(|&other| usize::from(other) == index) {
+                left.extend(member.node.take());
             }
-            Ok(routes) => return Ok(routes),
-            Err(refusal) => worst = worst.graver(refusal),
+        }
+        for node in left {
+            node.close();
         }
     }
-    Err(worst)
-}
 
-async fn ask(target: &Target, node: &Address) -> Result<Vec<Route>, Refusal> {
-    let patience = target.patience() / 4;
-    let (mut wire, _) = open_for(target, node, patience).await?;
-    within(patience, node, async {
-        let request = Request::command("CLUSTER").arg("SLOTS");
-        match wire.ask(request).await.map_err(|error| Refusal::of_io(&error, node))? {
-            Value::ServerError(error) if error.code() == "ERR" => {
-                Err(Refusal::Mode(format!("{node} is not a node of a cluster")))
+    /// The index of this address, a new one if it has none. None once there have been too many, which takes years.
+    fn member_at(&self, address: &Address) -> Option<u16> {
+        let mut members = self.members.write();
+        let index = members.iter().position(|member| member.address == *address).unwrap_or(members.len());
+        let member = u16::try_from(index).ok().filter(|&member| member != NOBODY)?;
+        if index == members.len() {
+            members.push(Member { address: address.clone(), node: None, asked_at: None });
+        }
+        Some(member)
+    }
+
+    /// The node there; its connection is begun when it is first asked for.
+    fn node_at(&self, member: u16) -> Option<Arc<Node>> {
+        let index = usize::from(member);
+        if let Some(node) = self.members.read().get(index).and_then(|member| member.node.clone()) {
+            return Some(node);
+        }
+        let mut members = self.members.write();
+        let member = members.get_mut(index)?;
+        if member.node.is_none() && !self.closed.load(Ordering::Acquire) {
+            let way = Way {
+                target: self.target.clone(),
+                address: member.address.clone(),
+                doubts: self.doubts.clone(),
+                dialled: AtomicBool::new(false),
+            };
+            // Its task is queued here, and runs when nothing is locked.
+            member.node = Some(Node::new(Arc::new(way), self.traffic.clone()));
+        }
+        member.node.clone()
+    }
+
+    /// Who answers for something, each once.
+    fn serving(&self) -> Vec<u16> {
+        let mut serving: Vec<u16> = Vec::new();
+        let mut last = NOBODY;
+        for word in &self.table {
+            let member = word.load(Ordering::Acquire);
+            if member != last && member != NOBODY && !serving.contains(&member) {
+                serving.push(member);
             }
-            Value::ServerError(error) => Err(Refusal::of_server(&error, "CLUSTER SLOTS")),
-            said => Ok(read(&said, node)),
+            last = member;
         }
-    })
-    .await
-}
+        serving
+    }
 
-/// `[[from, to, [host, port, …], replicas…], …]`. What cannot be understood is left out: its slots have nobody, for now.
-fn read(said: &Value, asked: &Address) -> Vec<Route> {
-    let Value::Array(entries) = said else { return Vec::new() };
-    let slot = |value: Option<&Value>| match value {
-        Some(Value::Int(number)) => u16::try_from(*number).ok().filter(|&slot| slot < 16_384),
-        _ => None,
-    };
-    let route = |entry: &Value| {
-        let Value::Array(parts) = entry else { return None };
-        let Some(Value::Array(master)) = parts.get(2) else { return None };
-        let Some(Value::Int(port)) = master.get(1) else { return None };
-        let host = master.first().and_then(text).unwrap_or_default();
-        let address = at(&host, u16::try_from(*port).ok()?, asked)?;
-        Some(Route { from: slot(parts.first())?, to: slot(parts.get(1))?, address })
-    };
-    entries.iter().filter_map(route).filter(|route| route.from <= route.to).collect()
-}
+    fn address_of(&self, member: u16) -> Option<Address> {
+        self.members.read().get(usize::from(member)).map(|member| member.address.clone())
+    }
 
-/// The address in a redirection, `host:port`, as the node meant it that has said so.
-pub(super) fn told(there: &str, asked: &Address) -> Option<Address> {
-    let (host, port) = there.rsplit_once(':')?;
-    at(host, port.parse().ok()?, asked)
-}
+    /// Whom to ask how things stand: who answers for something, and those that were configured.
+    fn everybody(&self) -> Vec<Address> {
+        let mut addresses: Vec<Address> = self.serving().into_iter().filter_map(|member| self.address_of(member)).collect();
+        for address in &self.target.nodes {
+            if !addresses.contains(address) {
+                addresses.push(address.clone());
+            }
+        }
+        addresses
+    }
 
-/// A node that does not know its own name means the one it was reached by; one it does not know at all is `?`.
-fn at(host: &str, port: u16, asked: &Address) -> Option<Address> {
-    match host {
-        "?" => None,
-        _ if port == 0 => None,
-        "" => Some(Address::tcp(asked.host().unwrap_or("127.0.0.1"), port)),
-        host => Some(Address::tcp(host, port)),
+    /// Who is meant by a redirection of `from`.
+    fn named(&self, from: &Arc<Node>, host: &str, port: u16) -> Option<u16> {
+        let is_from = |member: &&Member| member.node.as_ref().is_some_and(|node| Arc::ptr_eq(node, from));
+        let asked = self.members.read().iter().find(is_from).map(|member| member.address.clone())?;
+        self.member_at(&at(host, port, &asked)?)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_redirection_is_read_whatever_kind_of_host_it_names() {
-        let asked = Address::tcp("redis.local", 7000);
-        assert_eq!(told("10.0.0.1:7001", &asked), Some(Address::tcp("10.0.0.1", 7001)));
-        assert_eq!(told("node-2.local:7001", &asked), Some(Address::tcp("node-2.local", 7001)));
-        assert_eq!(told("fe80::1:7001", &asked), Some(Address::tcp("fe80::1", 7001)));
-        assert_eq!(told("[fe80::1]:7001", &asked), Some(Address::tcp("fe80::1", 7001)));
-        assert_eq!(told(":7001", &asked), Some(Address::tcp("redis.local", 7001)));
-        for nonsense in ["?:7001", "host", "host:", "host:70000", "host:0", ""] {
-            assert_eq!(told(nonsense, &asked), None, "{nonsense}");
-        }
-    }
-
-    #[test]
-    fn a_map_is_read_and_what_is_nonsense_in_it_is_left_out() {
-        let asked = Address::tcp("h", 1);
-        let host = |name: &str| Value::BulkString(name.as_bytes().to_vec());
-        let entry = |from: i64, to: i64, name: Value, port: i64| {
-            Value::Array(vec![Value::Int(from), Value::Int(to), Value::Array(vec![name, Value::Int(port)])])
+impl Routes for Cluster {
+    fn node(&self, slot: Option<u16>) -> Option<Arc<Node>> {
+        let Some(slot) = slot else {
+            let nodes = || self.serving().into_iter().filter_map(|member| self.node_at(member));
+            return nodes().find(|node| node.is_up()).or_else(|| nodes().next());
         };
-        let said = Value::Array(vec![
-            entry(0, 99, host("a"), 1),
-            entry(100, 199, Value::Nil, 2),
-            entry(200, 16_384, host("b"), 3),
-            entry(400, 300, host("b"), 3),
-            entry(500, 600, host("?"), 4),
-            entry(500, 600, host("c"), 70_000),
-            Value::Nil,
-        ]);
-        let found = read(&said, &asked);
-        let wanted = [
-            Route { from: 0, to: 99, address: Address::tcp("a", 1) },
-            Route { from: 100, to: 199, address: Address::tcp("h", 2) },
-        ];
-        assert_eq!(found, wanted);
+        let member = self.table.get(usize::from(slot))?.load(Ordering::Acquire);
+        if member == NOBODY {
+            self.doubts.notify_one();
+            return None;
+        }
+        self.node_at(member)
+    }
+
+    fn each(&self, visit: &mut dyn FnMut(&Arc<Node>)) {
+        let nodes: Vec<Arc<Node>> = self.members.read().iter().filter_map(|member| member.node.clone()).collect();
+        nodes.iter().for_each(visit);
+    }
+
+    fn is_cluster(&self) -> bool {
+        true
+    }
+
+    fn refused(&self, from: &Arc<Node>, _slot: Option<u16>, refusal: &Refusal) -> Option<Arc<Node>> {
+        let node = match refusal {
+            Refusal::Moved { slot, host, port } => {
+                self.doubts.notify_one();
+                let member = self.named(from, host, *port)?;
+                self.table.get(usize::from(*slot))?.store(member, Ordering::Release);
+                self.node_at(member)
+            }
+            Refusal::Ask { host, port, .. } => {
+                let member = self.named(from, host, *port)?;
+                if let Some(guest) = self.members.write().get_mut(usize::from(member)) {
+                    guest.asked_at = Some(Instant::now());
+                }
+                self.node_at(member)
+            }
+            Refusal::TryAgain => None,
+            Refusal::ReadOnly | Refusal::ClusterDown | Refusal::MasterDown => {
+                self.doubts.notify_one();
+                None
+            }
+        };
+        // Who sends us to himself has not made up his mind yet.
+        node.filter(|node| !Arc::ptr_eq(node, from))
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let refresh = self.refresh.lock().take();
+        if let Some(refresh) = refresh {
+            refresh.abort();
+        }
+        let nodes: Vec<Arc<Node>> = self.members.write().iter_mut().filter_map(|member| member.node.take()).collect();
+        nodes.iter().for_each(Node::close);
+    }
+}
+
+/// The way to one node. Whoever has to go it a second time doubts that it is still the right one.
+struct Way {
+    target: Arc<Target>,
+    address: Address,
+    doubts: Arc<Notify>,
+    dialled: AtomicBool,
+}
+
+impl Dial for Way {
+    fn dial(&self) -> Dialing<'_> {
+        if self.dialled.swap(true, Ordering::Relaxed) {
+            self.doubts.notify_one();
+        }
+        Box::pin(sign_on(&self.target, &self.address))
+    }
+
+    fn address(&self) -> String {
+        self.address.to_string()
+    }
+}
+
+/// The way to any node, to another one each time: what is published anywhere is heard everywhere.
+pub(super) struct Anyone {
+    cluster: Arc<Cluster>,
+    turn: AtomicUsize,
+}
+
+impl Anyone {
+    pub(super) fn new(cluster: Arc<Cluster>) -> Arc<Self> {
+        Arc::new(Anyone { cluster, turn: AtomicUsize::new(0) })
+    }
+
+    async fn connect(&self) -> Result<Wire, Obstacle> {
+        let mut addresses = self.cluster.everybody();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        addresses.rotate_left(turn.checked_rem(addresses.len()).unwrap_or(0));
+        let mut worst = Obstacle::Down("no node of the cluster answers".to_owned());
+        for address in addresses {
+            match sign_on(&self.cluster.target, &address).await {
+                Ok(wire) => return Ok(wire),
+                Err(obstacle) => worst = graver(worst, obstacle),
+            }
+        }
+        Err(worst)
+    }
+}
+
+impl Dial for Anyone {
+    fn dial(&self) -> Dialing<'_> {
+        Box::pin(self.connect())
+    }
+
+    fn address(&self) -> String {
+        "any node of the cluster".to_owned()
     }
 }

@@ -1,12 +1,13 @@
 //! How a connection becomes one that commands may be sent over. Owns the first words.
 //! Never waits past the time that connecting may take, and never leaves anything unread behind.
 
-use super::refusal::Refusal;
+use super::Value;
+use super::dial::{Obstacle, Wire};
+use super::obstacle::{broken, refused};
 use super::request::Request;
-use super::stream::Stream;
+use super::talk::{Talk, field, text};
 use super::target::{Address, Mode, Secret, Target};
-use super::wire::{Wire, field, text};
-use ::redis::Value;
+use super::wire::connect;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -23,50 +24,32 @@ pub struct Server {
     pub role: String,
 }
 
-/// A connection that commands may be sent over.
-#[derive(Debug)]
-pub struct Signed {
-    /// Nothing of it is left unread.
-    pub stream: Stream,
-    /// Who is at the other end.
-    pub server: Server,
-}
-
-/// Connect to this address, sign on as the target says, and see that it is the kind of server the target speaks of.
-pub async fn dial(target: &Target, address: &Address) -> Result<Signed, Refusal> {
-    let (wire, server) = open(target, address).await?;
-    let stream = wire.into_stream().map_err(|error| Refusal::of_io(&error, address))?;
-    Ok(Signed { stream, server })
+/// Connect to this address, sign on as the target says, and see that it is the kind of server the target speaks of. Nothing of the
+/// connection is left unread.
+pub(super) async fn sign_on(target: &Target, address: &Address) -> Result<Wire, Obstacle> {
+    let (talk, _) = open(target, address, target.patience()).await?;
+    talk.into_wire().map_err(broken(address))
 }
 
 /// The same, to be spoken over word by word.
-pub(super) async fn open(target: &Target, address: &Address) -> Result<(Wire, Server), Refusal> {
-    open_for(target, address, target.patience()).await
-}
-
-/// The same, with less patience.
-pub(super) async fn open_for(
-    target: &Target,
-    address: &Address,
-    patience: Duration,
-) -> Result<(Wire, Server), Refusal> {
+pub(super) async fn open(target: &Target, address: &Address, patience: Duration) -> Result<(Talk, Server), Obstacle> {
     within(patience, address, async {
-        let (mut wire, server) = greet(target, address, target.username.as_deref(), target.password.as_ref()).await?;
+        let (mut talk, server) = greet(target, address, target.username.as_deref(), target.password.as_ref()).await?;
         accept(target, &server, address)?;
-        select(target, &mut wire, address).await?;
-        Ok((wire, server))
+        select(target, &mut talk, address).await?;
+        Ok((talk, server))
     })
     .await
 }
 
 /// A connection to a sentinel, which has users of its own and no databases.
-pub(super) async fn open_sentinel(target: &Target, address: &Address, patience: Duration) -> Result<Wire, Refusal> {
+pub(super) async fn open_sentinel(target: &Target, address: &Address, patience: Duration) -> Result<Talk, Obstacle> {
     within(patience, address, async {
         let user = target.sentinel_username.as_deref();
-        let (wire, server) = greet(target, address, user, target.sentinel_password.as_ref()).await?;
+        let (talk, server) = greet(target, address, user, target.sentinel_password.as_ref()).await?;
         match server.mode.as_str() {
-            "sentinel" => Ok(wire),
-            _ => Err(Refusal::Mode(format!("{address} is not a sentinel"))),
+            "sentinel" => Ok(talk),
+            _ => Err(Obstacle::Mode(format!("{address} is not a sentinel"))),
         }
     })
     .await
@@ -76,11 +59,11 @@ pub(super) async fn open_sentinel(target: &Target, address: &Address, patience: 
 pub(super) async fn within<T>(
     patience: Duration,
     address: &Address,
-    work: impl Future<Output = Result<T, Refusal>>,
-) -> Result<T, Refusal> {
+    work: impl Future<Output = Result<T, Obstacle>>,
+) -> Result<T, Obstacle> {
     match timeout(patience, work).await {
         Ok(done) => done,
-        Err(_) => Err(Refusal::Down(format!("{address}: no answer within {} ms", patience.as_millis()))),
+        Err(_) => Err(Obstacle::Down(format!("{address}: no answer within {} ms", patience.as_millis()))),
     }
 }
 
@@ -89,25 +72,24 @@ async fn greet(
     address: &Address,
     user: Option<&str>,
     password: Option<&Secret>,
-) -> Result<(Wire, Server), Refusal> {
-    let stream = Stream::connect(address, target.tls.as_ref()).await;
-    let mut wire = Wire::new(stream.map_err(|error| Refusal::of_io(&error, address))?);
+) -> Result<(Talk, Server), Obstacle> {
+    let mut talk = Talk::new(connect(address, target.tls.as_ref()).await?);
     let mut hello = Request::command("HELLO").arg("3");
     if user.is_some() || password.is_some() {
         let word = password.map_or("", Secret::reveal);
         hello = hello.arg("AUTH").arg(user.unwrap_or("default")).arg(word);
     }
     let hello = hello.arg("SETNAME").arg(name_of(target));
-    match wire.ask(hello).await.map_err(|error| Refusal::of_io(&error, address))? {
-        Value::ServerError(error) => Err(Refusal::of_server(&error, "HELLO")),
+    match talk.ask(hello).await.map_err(broken(address))? {
+        Value::ServerError(error) => Err(refused(&error, "HELLO")),
         said => {
             let word = |name| field(&said, name).and_then(text).unwrap_or_default();
             let server =
                 Server { kind: word("server"), version: word("version"), mode: word("mode"), role: word("role") };
             if is_too_old(&server) {
-                return Err(Refusal::Version(format!("{} {}, and 6.2 is needed", server.kind, server.version)));
+                return Err(Obstacle::Version(format!("{} {}, and 6.2 is needed", server.kind, server.version)));
             }
-            Ok((wire, server))
+            Ok((talk, server))
         }
     }
 }
@@ -119,29 +101,29 @@ fn is_too_old(server: &Server) -> bool {
     server.kind == "redis" && version < (6, 2)
 }
 
-fn accept(target: &Target, server: &Server, address: &Address) -> Result<(), Refusal> {
+fn accept(target: &Target, server: &Server, address: &Address) -> Result<(), Obstacle> {
     match (target.mode, server.mode.as_str()) {
-        (_, "sentinel") => Err(Refusal::Mode(format!("{address} is a sentinel: say so, and the master's name"))),
+        (_, "sentinel") => Err(Obstacle::Mode(format!("{address} is a sentinel: say so, and the master's name"))),
         (Mode::Single | Mode::Sentinel, "cluster") => {
-            Err(Refusal::Mode(format!("{address} is a node of a cluster: say so")))
+            Err(Obstacle::Mode(format!("{address} is a node of a cluster: say so")))
         }
         (Mode::Single | Mode::Sentinel, _) if server.role == "replica" => {
-            Err(Refusal::Down(format!("{address} is a replica, which cannot be written to")))
+            Err(Obstacle::Down(format!("{address} is a replica, which cannot be written to")))
         }
         _ => Ok(()),
     }
 }
 
-async fn select(target: &Target, wire: &mut Wire, address: &Address) -> Result<(), Refusal> {
+async fn select(target: &Target, talk: &mut Talk, address: &Address) -> Result<(), Obstacle> {
     if target.database == 0 {
         return Ok(());
     }
     let request = Request::command("SELECT").number(u64::from(target.database));
-    match wire.ask(request).await.map_err(|error| Refusal::of_io(&error, address))? {
+    match talk.ask(request).await.map_err(broken(address))? {
         Value::ServerError(error) if error.code() == "ERR" => {
-            Err(Refusal::Database(format!("no database {}: {}", target.database, error.details().unwrap_or_default())))
+            Err(Obstacle::Database(format!("no database {}: {}", target.database, error.details().unwrap_or_default())))
         }
-        Value::ServerError(error) => Err(Refusal::of_server(&error, "SELECT")),
+        Value::ServerError(error) => Err(refused(&error, "SELECT")),
         _ => Ok(()),
     }
 }
@@ -184,9 +166,9 @@ mod tests {
         };
         assert_eq!(as_said(Mode::Single, "standalone", "master"), Ok(()));
         assert_eq!(as_said(Mode::Cluster, "cluster", "replica"), Ok(()));
-        assert!(matches!(as_said(Mode::Single, "cluster", "master"), Err(Refusal::Mode(_))));
-        assert!(matches!(as_said(Mode::Cluster, "sentinel", ""), Err(Refusal::Mode(_))));
-        assert!(matches!(as_said(Mode::Sentinel, "standalone", "replica"), Err(Refusal::Down(_))));
+        assert!(matches!(as_said(Mode::Single, "cluster", "master"), Err(Obstacle::Mode(_))));
+        assert!(matches!(as_said(Mode::Cluster, "sentinel", ""), Err(Obstacle::Mode(_))));
+        assert!(matches!(as_said(Mode::Sentinel, "standalone", "replica"), Err(Obstacle::Down(_))));
     }
 
     #[test]

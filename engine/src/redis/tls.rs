@@ -2,6 +2,8 @@
 //! Never trusts an unknown server unless it was told to in so many words.
 
 use super::target::Tls;
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
@@ -9,7 +11,19 @@ use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVe
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+/// What was configured cannot be used.
+#[derive(Debug)]
+pub(super) struct Unfit(&'static str);
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Unfit {}
 
 /// The name that the server's certificate has to be made out to.
 pub(super) fn server_name(options: &Tls, host: &str) -> io::Result<ServerName<'static>> {
@@ -58,7 +72,7 @@ fn certificates(pem: &str, complaint: &'static str) -> io::Result<Vec<Certificat
 }
 
 fn wrong(complaint: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, complaint)
+    io::Error::new(io::ErrorKind::InvalidInput, Unfit(complaint))
 }
 
 /// Believes whoever holds the key of the certificate he shows, whatever is written in it.
@@ -73,7 +87,7 @@ impl ServerCertVerifier for Anybody {
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
+    ) -> Result<ServerCertVerified, rustls::Error> {
         Ok(ServerCertVerified::assertion())
     }
 
@@ -82,7 +96,7 @@ impl ServerCertVerifier for Anybody {
         message: &[u8],
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
     }
 
@@ -91,7 +105,7 @@ impl ServerCertVerifier for Anybody {
         message: &[u8],
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
     }
 

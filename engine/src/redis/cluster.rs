@@ -14,6 +14,7 @@ use super::target::{Address, Target};
 use super::thread;
 use super::traffic::Traffic;
 use parking_lot::{Mutex, RwLock};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -66,6 +67,8 @@ impl Cluster {
         if let Some(seed) = cluster.target.nodes.first().cloned() {
             let routes = [Route { from: 0, to: 16_383, address: seed }];
             cluster.follow(&routes);
+            // So that there is somebody to be asked from the beginning.
+            drop(cluster.node_at(0));
         }
         *cluster.refresh.lock() = thread::spawn(refresh::run(Arc::downgrade(&cluster)));
         cluster
@@ -79,7 +82,8 @@ impl Cluster {
             let span = usize::from(route.from)..=usize::from(route.to);
             wanted.get_mut(span).into_iter().flatten().for_each(|word| *word = member);
         }
-        let changes = self.table.iter().zip(&wanted).map(|(word, &member)| word.swap(member, Ordering::AcqRel) != member);
+        let changes =
+            self.table.iter().zip(&wanted).map(|(word, &member)| word.swap(member, Ordering::AcqRel) != member);
         let news = changes.fold(false, |news, change| news | change);
         self.leave(&wanted);
         news
@@ -151,7 +155,8 @@ impl Cluster {
 
     /// Whom to ask how things stand: who answers for something, and those that were configured.
     fn everybody(&self) -> Vec<Address> {
-        let mut addresses: Vec<Address> = self.serving().into_iter().filter_map(|member| self.address_of(member)).collect();
+        let mut addresses: Vec<Address> =
+            self.serving().into_iter().filter_map(|member| self.address_of(member)).collect();
         for address in &self.target.nodes {
             if !addresses.contains(address) {
                 addresses.push(address.clone());
@@ -183,7 +188,8 @@ impl Routes for Cluster {
     }
 
     fn each(&self, visit: &mut dyn FnMut(&Arc<Node>)) {
-        let nodes: Vec<Arc<Node>> = self.members.read().iter().filter_map(|member| member.node.clone()).collect();
+        let nodes: SmallVec<[Arc<Node>; 16]> =
+            self.members.read().iter().filter_map(|member| member.node.clone()).collect();
         nodes.iter().for_each(visit);
     }
 
@@ -261,8 +267,8 @@ impl Anyone {
 
     async fn connect(&self) -> Result<Wire, Obstacle> {
         let mut addresses = self.cluster.everybody();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        addresses.rotate_left(turn.checked_rem(addresses.len()).unwrap_or(0));
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(addresses.len()).unwrap_or(0);
+        addresses.rotate_left(turn);
         let mut worst = Obstacle::Down("no node of the cluster answers".to_owned());
         for address in addresses {
             match sign_on(&self.cluster.target, &address).await {

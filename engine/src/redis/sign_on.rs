@@ -86,6 +86,9 @@ async fn greet(
             let word = |name| field(&said, name).and_then(text).unwrap_or_default();
             let server =
                 Server { kind: word("server"), version: word("version"), mode: word("mode"), role: word("role") };
+            if server.version.is_empty() {
+                return Err(Obstacle::Version(format!("{address} does not answer as a Redis does")));
+            }
             if is_too_old(&server) {
                 return Err(Obstacle::Version(format!("{} {}, and 6.2 is needed", server.kind, server.version)));
             }

@@ -236,12 +236,13 @@ mod tests {
     #[test]
     fn neither_debug_nor_an_error_shows_a_secret() {
         let text = r#"{"nodes":[{"host":"h","port":1}],"password":"hush","sentinelPassword":"hush","tls":{"key":"hush","rejectUnauthorized":true}}"#;
-        let target = Target::from_json(text).unwrap();
+        let target = Target::from_json(text).unwrap_or_default();
+        assert_eq!(target.password, Some(Secret::new("hush")));
         assert!(!format!("{target:?}").contains("hush"));
         assert!(format!("{target:?}").contains("[hidden]"));
         for wrong in [text.replace("true", "\"hush\""), text.replace("[{", "[\"hush\",{"), text.replace("}", "")] {
-            let error = Target::from_json(&wrong).unwrap_err();
-            assert!(!error.contains("hush"), "{error}");
+            let error = Target::from_json(&wrong).err().unwrap_or_default();
+            assert!(!error.is_empty() && !error.contains("hush"), "{error}");
         }
     }
 

@@ -23,7 +23,8 @@ pub(super) async fn run(cluster: Weak<Cluster>) {
         else {
             return;
         };
-        nodes.rotate_left(TURN.fetch_add(1, Ordering::Relaxed).checked_rem(nodes.len()).unwrap_or(0));
+        let turn = TURN.fetch_add(1, Ordering::Relaxed).checked_rem(nodes.len()).unwrap_or(0);
+        nodes.rotate_left(turn);
         let found = slots::routes(&target, &nodes).await;
         let Some(cluster) = cluster.upgrade() else { return };
         match found {

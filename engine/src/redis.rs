@@ -2,6 +2,7 @@
 //! their replies come back. Decides nothing of what a primitive decides, and never keeps anybody waiting past his deadline.
 
 mod cluster;
+mod connect;
 pub mod dial;
 mod examine;
 pub mod fleet;
@@ -27,7 +28,7 @@ pub mod target;
 pub mod thread;
 mod tls;
 pub mod traffic;
-mod wire;
+pub mod wire;
 
 /// What Redis answers with.
 pub use ::redis::Value;

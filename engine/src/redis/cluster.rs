@@ -197,6 +197,12 @@ impl Routes for Cluster {
         true
     }
 
+    fn shards(&self) -> Vec<Option<u16>> {
+        let slot_of = |member: u16| self.table.iter().position(|word| word.load(Ordering::Acquire) == member);
+        let slots = self.serving().into_iter().filter_map(slot_of);
+        slots.map(|slot| u16::try_from(slot).ok()).filter(Option::is_some).collect()
+    }
+
     fn refused(&self, from: &Arc<Node>, _slot: Option<u16>, refusal: &Refusal) -> Option<Arc<Node>> {
         let node = match refusal {
             Refusal::Moved { slot, host, port } => {

@@ -8,20 +8,8 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
-use tokio_rustls::client::TlsStream;
 
-/// A stream to a server that has let us in, with nothing left to read.
-pub enum Wire {
-    /// Over TCP.
-    Tcp(TcpStream),
-    /// Over a socket of the file system.
-    #[cfg(unix)]
-    Unix(UnixStream),
-    /// Over TLS.
-    Tls(Box<TlsStream<TcpStream>>),
-}
+pub use super::wire::Wire;
 
 /// Why there is no connection. Never contains credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,7 +27,7 @@ pub enum Obstacle {
     Database(String),
     /// The certificates do not fit.
     Tls(String),
-    /// Another kind of server than was said: a sentinel, a node of a cluster, or none of these.
+    /// It is another kind of server: one of a cluster, a sentinel, or neither where one was expected.
     Mode(String),
 }
 

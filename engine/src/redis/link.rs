@@ -115,6 +115,10 @@ impl Remote for Link {
     fn is_cluster(&self) -> bool {
         self.cluster
     }
+
+    fn shards(&self) -> Vec<Option<u16>> {
+        self.routes.shards()
+    }
 }
 
 impl Drop for Link {

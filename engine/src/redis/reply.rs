@@ -93,8 +93,11 @@ impl Framer {
     }
 }
 
-/// The line at the beginning, and what follows it; none while its end has not come.
-fn split_line(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, Garbage> {
+/// A line, and what follows it.
+type Line<'a> = (&'a [u8], &'a [u8]);
+
+/// The line at the beginning; none while its end has not come.
+fn split_line(bytes: &[u8]) -> Result<Option<Line<'_>>, Garbage> {
     match bytes.iter().take(LINE).position(|&byte| byte == b'\r') {
         Some(end) => match bytes.get(end + 1) {
             Some(b'\n') => Ok(Some((bytes.get(..end).unwrap_or_default(), bytes.get(end + 2..).unwrap_or_default()))),

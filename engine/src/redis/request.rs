@@ -254,4 +254,9 @@ pub trait Remote: Send + Sync {
 
     /// Whether two keys may be far apart: in a cluster a script sees only keys of one slot.
     fn is_cluster(&self) -> bool;
+
+    /// One slot of each server that has any, for what is to be asked everywhere.
+    fn shards(&self) -> Vec<Option<u16>> {
+        vec![None]
+    }
 }

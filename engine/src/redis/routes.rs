@@ -15,6 +15,11 @@ pub trait Routes: Send + Sync + 'static {
     /// Whether two keys may be far apart.
     fn is_cluster(&self) -> bool;
 
+    /// One slot of each server that has any, for what is to be asked everywhere; none of them where any slot will do.
+    fn shards(&self) -> Vec<Option<u16>> {
+        vec![None]
+    }
+
     /// `from` has refused what belongs to `slot`. Whom to ask at once; none to ask the slot's node a little later. Called on the
     /// thread of the connections.
     fn refused(&self, from: &Arc<Node>, slot: Option<u16>, refusal: &Refusal) -> Option<Arc<Node>>;

@@ -2,12 +2,12 @@
 //! Never waits past the time that connecting may take, and never leaves anything unread behind.
 
 use super::Value;
+use super::connect::connect;
 use super::dial::{Obstacle, Wire};
 use super::obstacle::{broken, refused};
 use super::request::Request;
 use super::talk::{Talk, field, text};
 use super::target::{Address, Mode, Secret, Target};
-use super::wire::connect;
 use std::time::Duration;
 use tokio::time::timeout;
 

@@ -1,71 +1,61 @@
-//! What carries the bytes of a connection: how it comes about and is read and written as one thing. Owns nothing.
-//! Never knows what the bytes mean.
+//! A stream to a server, of whatever kind. Owns nothing but its way of being read and written. Never signs on.
 
-use super::dial::{Obstacle, Wire, tcp};
-use super::obstacle::broken;
-use super::target::{Address, Tls};
-use super::tls;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+use tokio_rustls::client::TlsStream;
 
-/// Connect. Takes as long as it takes: who calls sets the limit.
-pub(super) async fn connect(address: &Address, options: Option<&Tls>) -> Result<Wire, Obstacle> {
-    let (host, port) = match address {
-        Address::Tcp { host, port } => (host.as_str(), *port),
-        #[cfg(unix)]
-        Address::Unix { path } => return UnixStream::connect(path).await.map(Wire::Unix).map_err(broken(address)),
-        #[cfg(not(unix))]
-        Address::Unix { .. } => {
-            return Err(Obstacle::Down("no sockets in the file system on this platform".to_owned()));
-        }
-    };
-    let Some(options) = options else { return tcp(host, port).await.map(Wire::Tcp) };
-    let connector = tls::connector(options).map_err(broken(address))?;
-    let name = tls::server_name(options, host).map_err(broken(address))?;
-    let stream = connector.connect(name, tcp(host, port).await?).await;
-    stream.map(|stream| Wire::Tls(Box::new(stream))).map_err(broken(address))
+/// A stream; as a node gets it, the server has let us in and there is nothing left to read.
+pub enum Wire {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over a socket of the file system.
+    #[cfg(unix)]
+    Unix(UnixStream),
+    /// Over TLS.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Wire::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             #[cfg(unix)]
-            Wire::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+            Wire::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Wire::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(unix)]
-            Wire::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
+            Wire::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Wire::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Wire::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             #[cfg(unix)]
-            Wire::Unix(stream) => Pin::new(stream).poll_flush(context),
-            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+            Wire::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Wire::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(unix)]
-            Wire::Unix(stream) => Pin::new(stream).poll_shutdown(context),
-            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+            Wire::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -68,7 +68,7 @@ fn a_silent_process_is_dead_after_five_seconds_and_a_lost_redis_kills_nobody() {
     until("alive", || one.fleet.size() == 1);
     // One that has died before it could say so, and one from before the clock was set back.
     let now = one_second_of(&server);
-    server.tell(&["ZADD", "spillway:app:fleet::{processes}seen", &(now * 1_000 - 4_000).to_string(), "dying"]);
+    server.tell(&["ZADD", "spillway:app:fleet::{processes}seen", &(now * 1_000 - 2_000).to_string(), "dying"]);
     server.tell(&["ZADD", "spillway:app:fleet::{processes}seen", &(now * 1_000 + 3_600_000).to_string(), "early"]);
     until("three", || one.fleet.size() == 3);
     until("two", || one.fleet.size() == 2);

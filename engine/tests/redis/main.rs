@@ -11,6 +11,13 @@
 )]
 
 mod asking;
+mod certificates;
+mod clusters;
+mod fleet;
 mod holders;
 mod link;
+mod opening;
+mod push;
+mod sentinels;
 mod server;
+mod sign_on;

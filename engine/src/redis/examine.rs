@@ -46,6 +46,7 @@ const NEEDED: &[&str] = &[
     "UNLINK K",
     "ZADD K 1 member",
     "ZCARD K",
+    "ZCOUNT K 0 0",
     "ZRANGE K 0 0",
     "ZRANGEBYSCORE K 0 0",
     "ZREM K member",

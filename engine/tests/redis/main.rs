@@ -11,5 +11,10 @@
 )]
 
 mod asking;
+mod crossing;
+mod impostor;
 mod link;
+mod outage;
+mod refusals;
+mod replies;
 mod server;

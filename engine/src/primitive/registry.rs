@@ -8,6 +8,7 @@ use super::cache::{Cache, CacheConfig};
 use super::life::Life;
 use super::limiter::{Limiter, LimiterConfig};
 use super::remote::Far;
+use super::remote::limiter::{RemoteLimiter, RemoteLimiterConfig};
 use crate::clock::Nanos;
 use crate::error::{Code, Fault};
 use crate::store::fingerprint::random_word;
@@ -42,6 +43,7 @@ pub struct Identity {
 #[derive(Clone)]
 enum Any {
     Limiter(Arc<Limiter>),
+    RemoteLimiter(Arc<RemoteLimiter>),
     Breaker(Arc<Breaker>),
     Budget(Arc<Budget>),
     Bulkhead(Arc<Bulkhead>),
@@ -56,6 +58,13 @@ pub struct Makings<'a> {
     pub generations: &'a Arc<dyn Generations>,
     /// What primitives over Redis go through; none in a registry that keeps all in the process.
     pub far: Option<&'a Far>,
+}
+
+impl<'a> Makings<'a> {
+    /// What primitives over Redis go through; a fault where there is none, since nobody opens one there.
+    pub fn far(&self) -> Result<&'a Far, Fault> {
+        self.far.ok_or_else(|| Fault::new(Code::Internal, "a registry without Redis"))
+    }
 }
 
 /// What the registry has to know of a kind.
@@ -113,6 +122,9 @@ macro_rules! kind {
 }
 
 kind!(Limiter, LimiterConfig, "limiter", |config, _makings| Limiter::new(config));
+kind!(RemoteLimiter, RemoteLimiterConfig, "limiter", |config, makings| {
+    RemoteLimiter::new(config, makings.identity, makings.far()?)
+});
 kind!(Breaker, BreakerConfig, "breaker", |config, makings| {
     Ok(Breaker::new(config, random_word()).shown(makings.generations.clone()))
 });
@@ -230,7 +242,7 @@ impl Registry {
         let all: Vec<_> = self.names.iter().map(|named| (named.key().name.clone(), named.value().clone())).collect();
         let state = |(name, any): (String, AnyKind)| match any.0 {
             Any::Breaker(breaker) if breaker.config().max_keys.is_none() => {
-                Some((name, serde_json::to_value(breaker.state()).unwrap_or_default()))
+                Some((name, breaker.state().as_str().into()))
             }
             _ => None,
         };
@@ -247,6 +259,7 @@ impl Registry {
             let name = if prefix.is_empty() { name } else { format!("{prefix}:{name}") };
             let (reports, report) = match &any.0 {
                 Any::Limiter(this) => (&mut limiters, serde_json::to_value(this.report())),
+                Any::RemoteLimiter(this) => (&mut limiters, serde_json::to_value(this.report())),
                 Any::Breaker(this) => (&mut breakers, serde_json::to_value(this.report(now))),
                 Any::Budget(this) => (&mut budgets, serde_json::to_value(this.report(now))),
                 Any::Bulkhead(this) => (&mut bulkheads, serde_json::to_value(this.report(now))),
@@ -269,6 +282,7 @@ fn is<K: Kind>(any: &AnyKind, primitive: &Arc<K>) -> bool {
 fn end(any: &Any) {
     match any {
         Any::Limiter(this) => this.life().end(),
+        Any::RemoteLimiter(this) => this.life().end(),
         Any::Breaker(this) => this.end(),
         Any::Budget(this) => this.life().end(),
         Any::Bulkhead(this) => this.life().end(),

@@ -60,10 +60,10 @@ pub struct Makings<'a> {
     pub far: Option<&'a Far>,
 }
 
-impl<'a> Makings<'a> {
-    /// What primitives over Redis go through; a fault where there is none, since nobody opens one there.
-    pub fn far(&self) -> Result<&'a Far, Fault> {
-        self.far.ok_or_else(|| Fault::new(Code::Internal, "a registry without Redis"))
+impl Makings<'_> {
+    /// What a primitive over Redis goes through.
+    fn far(&self) -> Result<&Far, Fault> {
+        self.far.ok_or_else(|| Fault::new(Code::Internal, "a primitive over Redis was opened without one"))
     }
 }
 

@@ -38,6 +38,18 @@ pub fn begin(remote: &dyn Remote, request: Request, again: Again, within: Nanos)
     receiver
 }
 
+/// As [`begin`], of whoever has this slot, and not a second time if its fate is unknown.
+pub fn begin_at(remote: &dyn Remote, request: Request, slot: u16, within: Nanos) -> Receiver<Answer> {
+    let (sender, receiver) = channel();
+    let refused = sender.clone();
+    let done = Box::new(move |answer| drop(sender.send(answer)));
+    let ask = Ask { request, slot: Some(slot), again: Again::No, deadline: monotonic() + within };
+    if let Err((trouble, _)) = remote.ask(ask, done) {
+        refused.send(Err(trouble)).unwrap();
+    }
+    receiver
+}
+
 pub fn wait(receiver: &Receiver<Answer>) -> Answer {
     receiver.recv_timeout(Duration::from_secs(20)).expect("whoever asks is answered")
 }

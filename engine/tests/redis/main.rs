@@ -11,5 +11,12 @@
 )]
 
 mod asking;
+mod certificates;
+mod clusters;
+mod fleet;
 mod link;
+mod opening;
+mod push;
+mod sentinels;
 mod server;
+mod sign_on;

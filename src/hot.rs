@@ -419,7 +419,11 @@ pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: 
         .chain(budget::CALLBACKS)
         .chain(cache::CALLBACKS)
         .chain(cache::loads::CALLBACKS);
-    let all = all.chain(bulkhead::CALLBACKS).chain(limiter::CALLBACKS).chain(passage::CALLBACKS).chain(remote::limiter::CALLBACKS);
+    let all = all
+        .chain(bulkhead::CALLBACKS)
+        .chain(limiter::CALLBACKS)
+        .chain(passage::CALLBACKS)
+        .chain(remote::limiter::CALLBACKS);
     for (name, callback) in all {
         let mut function = ptr::null_mut();
         // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.

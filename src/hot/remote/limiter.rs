@@ -14,7 +14,7 @@ use napi::sys;
 use smallvec::SmallVec;
 use spillway_engine::clock::{MILLI, Moment, Nanos, millis_up, monotonic, wall};
 use spillway_engine::primitive::remote::limiter::{
-    RemoteAsk, RemoteDecision, RemoteLimiter, RemotePlan, RemoteReason,
+    self, RemoteAsk, RemoteDecision, RemoteLimiter, RemotePlan, RemoteReason,
 };
 use spillway_engine::redis;
 use spillway_engine::store::fingerprint::Key;
@@ -298,7 +298,7 @@ unsafe extern "C" fn consume_all(env: sys::napi_env, info: sys::napi_callback_in
                 cost: *cost,
             })
             .collect();
-        call.decided_by(|told| RemoteLimiter::consume_all(&asks, now(), |decision| told.of(&decision)))
+        call.decided_by(|told| limiter::consume_all(&asks, now(), |decision| told.of(&decision)))
     })
 }
 

@@ -237,6 +237,18 @@ impl Registry {
         });
     }
 
+    /// The states of its breakers, as other processes are told. Of breakers per key nothing can be said in a word.
+    pub fn breaker_states(&self) -> Map<String, Value> {
+        let all: Vec<_> = self.names.iter().map(|named| (named.key().name.clone(), named.value().clone())).collect();
+        let state = |(name, any): (String, AnyKind)| match any.0 {
+            Any::Breaker(breaker) if breaker.config().max_keys.is_none() => {
+                Some((name, breaker.state().as_str().into()))
+            }
+            _ => None,
+        };
+        all.into_iter().filter_map(state).collect()
+    }
+
     /// Configuration, state and counters of everything, at `now`, as the JSON text a user sees.
     pub fn snapshot(&self, now: Nanos) -> String {
         // Copied first: a report takes other locks, and none is taken while the map's is held.

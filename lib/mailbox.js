@@ -1,7 +1,7 @@
 // Who waits for a letter from native code, or may get one for what is held. Never runs a user's code itself: a delivery settles promises.
 'use strict'
 
-const { native, details, waits, movers, deliver } = require('./native.js')
+const { native, details, waits, asks, movers, deliver } = require('./native.js')
 
 /**
  * @typedef {object} Wait
@@ -25,7 +25,7 @@ function expectNoMore(receipt) {
 
 /** After a call that says mail waits: deliver it now, since nothing else will for letters of this thread's own. */
 function collect() {
-  deliver(native(), { details, waits, movers })
+  deliver(native(), { details, waits, asks, movers })
 }
 
 module.exports = { expect, expectNoMore, collect }

@@ -61,6 +61,8 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number, receipt: number) => boolean | undefined} cacheUsurp
  * @property {(id: number) => boolean | undefined} cacheLeads
  * @property {() => number | string | Uint8Array | false} mail
+ * @property {() => string | Uint8Array | false | undefined} payload what came with the answer that is being delivered, once
+ * @property {(registry: number) => void} flushRemote
  */
 /** @typedef {string | Uint8Array | undefined} Encoded */
 /** @typedef {string | Uint8Array | boolean} Found */
@@ -70,14 +72,16 @@ const { misuse } = require('./misuse.js')
  * What an environment has once, however often this module is loaded in it: a test runner loads it anew for every file, and gets
  * the same binary each time.
  * @typedef {object} Environment
- * @property {Float64Array} details what a call left behind, to be read before anything else is called; the last number says
+ * @property {Float64Array} details what a call left behind, to be read before anything else is called; the eighth number says
  * what the trouble was
  * @property {Int32Array} slots generation numbers, one for many keys, raised by every thread that changes what a reader may see
  * @property {Map<number, import('./mailbox.js').Wait>} waits who waits for a letter
+ * @property {Map<number, Settle>} asks what has been asked of Redis and not been answered, by the number it was given
  * @property {Map<number, Moved>} movers by the ids of breakers, who wants to know that they have moved
  */
 
 /** @typedef {(from: number, to: number, key: string | undefined) => void} Moved */
+/** Reads what the answer has left, at once. @typedef {(code: number) => void} Settle */
 
 const ENVIRONMENT = Symbol.for('spillway.environment')
 
@@ -96,9 +100,11 @@ const TROUBLE = /** @type {const} */ ({
 const EXPIRED = -2
 /** And for a breaker without keys that is in another state. */
 const MOVED = -3
+/** And for an answer to what was asked of Redis. */
+const ANSWERED = -4
 
 const { binary, missing } = load()
-const { details, slots, waits, movers } = environment()
+const { details, slots, waits, asks, movers } = environment()
 
 /** @returns {Native} */
 function native() {
@@ -134,9 +140,10 @@ function environment() {
   const home = /** @type {{ [ENVIRONMENT]?: Environment }} */ (binary ?? {})
   if (home[ENVIRONMENT] !== undefined) return home[ENVIRONMENT]
   const made = {
-    details: new Float64Array(10),
+    details: new Float64Array(16),
     slots: new Int32Array(new SharedArrayBuffer(16_384 * 4)),
     waits: new Map(),
+    asks: new Map(),
     movers: new Map(),
   }
   if (binary !== undefined) {
@@ -149,12 +156,19 @@ function environment() {
 /**
  * Deliver all letters. Called when native code wakes this environment, and by whoever made a call that says mail waits.
  * @param {Native} binary
- * @param {Pick<Environment, 'details' | 'waits' | 'movers'>} environment
+ * @param {Pick<Environment, 'details' | 'waits' | 'asks' | 'movers'>} environment
  */
-function deliver(binary, { details, waits, movers }) {
+function deliver(binary, { details, waits, asks, movers }) {
   for (;;) {
     const news = binary.mail()
     if (news === -1) return
+    if (news === ANSWERED) {
+      const ask = details[10]
+      const settle = asks.get(ask)
+      asks.delete(ask)
+      settle?.(details[11])
+      continue
+    }
     if (news === MOVED || (typeof news === 'string' && details[3] === 1)) {
       movers.get(details[0])?.(details[1], details[2], news === MOVED ? undefined : news)
       continue
@@ -192,4 +206,4 @@ function troubleOf(kind, name) {
   return misuse('E_INTERNAL', message, { Base: Error })
 }
 
-module.exports = { native, details, slots, waits, movers, deliver, TROUBLE, troubleOf }
+module.exports = { native, details, slots, waits, asks, movers, deliver, TROUBLE, troubleOf }

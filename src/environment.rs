@@ -2,7 +2,7 @@
 //! JavaScript. Owns their end. Never shared with another thread.
 
 use crate::hot;
-use crate::mailbox::{Address, Mailbox};
+use crate::mailbox::{Address, AskId, Mailbox, Payload, Sender};
 use crate::slots::{AllCopies, Counters, SlotArray};
 use napi::sys;
 use spillway_engine::clock::{Moment, monotonic};
@@ -21,7 +21,7 @@ use std::ptr;
 use std::sync::{Arc, OnceLock};
 
 /// Numbers of the details array.
-pub(crate) const DETAILS: usize = 10;
+pub(crate) const DETAILS: usize = 16;
 
 /// The id of a handle, or of a registry: `turn:12 | index:20`. The turn tells it from the one that had the index before.
 pub(crate) type Id = u32;
@@ -100,6 +100,16 @@ pub(crate) struct Open {
     pub(crate) name: String,
 }
 
+/// A registry, for the spillways of this environment that go by its number.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) registry: Arc<Registry>,
+    /// The moment the charges in it are dated from.
+    pub(crate) origin: Moment,
+    /// Whether other environments may have it, so that it does not end with this one.
+    pub(crate) is_shared: bool,
+}
+
 /// What [`Environment::attach`] brings.
 struct Attached {
     details: *mut f64,
@@ -114,11 +124,15 @@ struct Attached {
 /// One environment: the main thread's, a worker's, or a second one where the module is loaded twice.
 pub(crate) struct Environment {
     pub(crate) handles: RefCell<Table<Open>>,
-    /// Registries of isolated spillways, and the moment the charges in each are dated from.
-    pub(crate) registries: RefCell<Table<(Arc<Registry>, Moment)>>,
+    /// Registries of isolated spillways and of those over Redis.
+    pub(crate) registries: RefCell<Table<Kept>>,
     attached: OnceCell<Attached>,
     /// Letters somebody waits for.
     waits: Cell<u32>,
+    /// The number of the next ask.
+    next_ask: Cell<AskId>,
+    /// What came with the last answer, until JavaScript takes it.
+    pub(crate) payload: Cell<Option<Payload>>,
 }
 
 impl Environment {
@@ -228,6 +242,17 @@ impl Environment {
         }
     }
 
+    /// Something is asked that another thread will answer: the number JavaScript waits with, and what the answer goes by. The process
+    /// stays alive until then. None in an environment that is not attached.
+    pub(crate) fn ask(&self, env: sys::napi_env) -> Option<(AskId, Sender)> {
+        let mailbox = self.mailbox()?;
+        let id = self.next_ask.get();
+        // JavaScript tells an ask from other integers by its sign.
+        self.next_ask.set((id + 1) & AskId::MAX >> 1);
+        self.count_wait(env, true);
+        Some((id, Sender::new(mailbox.clone(), id)))
+    }
+
     /// The environment ends: nobody writes its memory or wakes it any more, and what it held goes back.
     fn end(&self) {
         if let Some(attached) = self.attached.get() {
@@ -241,8 +266,10 @@ impl Environment {
                 bulkhead.close(&monotonic);
             }
         }
-        for (registry, _) in self.registries.take().places.into_iter().filter_map(|place| place.value) {
-            registry.close();
+        for kept in self.registries.take().places.into_iter().filter_map(|place| place.value) {
+            if !kept.is_shared {
+                kept.registry.close();
+            }
         }
     }
 }
@@ -254,6 +281,8 @@ pub(crate) fn install(env: sys::napi_env, exports: sys::napi_value) -> napi::Res
         registries: RefCell::default(),
         attached: OnceCell::new(),
         waits: Cell::new(0),
+        next_ask: Cell::new(0),
+        payload: Cell::new(None),
     }));
     // SAFETY: `env` is the environment being set up. The box is freed by `free`, which Node calls after the last callback and
     // after every cleanup hook of `env`.

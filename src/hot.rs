@@ -14,7 +14,7 @@ mod limiter;
 mod passage;
 
 use crate::environment::{Environment, Handle};
-use crate::mailbox::Mail;
+use crate::mailbox::{Answer, AskId, Mail, NUMBERS, Payload};
 use napi::sys;
 use spillway_engine::clock::{MILLI, Moment, Nanos, monotonic};
 use spillway_engine::store::fingerprint::{Fingerprint, Key};
@@ -36,6 +36,9 @@ enum Trouble {
     Plan = 6,
     Tags = 7,
 }
+
+/// What `mail()` answers with for an answer.
+const ANSWERED: i64 = -4;
 
 /// Where the number of the trouble is left.
 const TROUBLE: usize = 7;
@@ -273,6 +276,16 @@ impl<const N: usize> Call<'_, N> {
         body(&handles.get(id).ok_or(Trouble::Disposed)?.handle)
     }
 
+    /// An answer as `mail()` tells of it.
+    fn answered_far(&self, ask: AskId, Answer { code, numbers, payload }: Answer) -> Reply {
+        self.environment.count_wait(self.env, false);
+        self.environment.leave_all(0, numbers);
+        let has_payload = f64::from(u8::from(payload.is_some()));
+        self.environment.leave_all(NUMBERS, [f64::from(ask), f64::from(code), has_payload]);
+        self.environment.payload.set(payload);
+        self.integer(ANSWERED)
+    }
+
     /// Whether there is mail for this environment now: the caller in JavaScript then delivers it at once.
     fn mail_waits(&self) -> Reply {
         self.boolean(self.has_mail())
@@ -333,12 +346,14 @@ unsafe extern "C" fn leave<const MANUAL: bool>(env: sys::napi_env, info: sys::na
 
 /// `mail()` → the next letter: the receipt that is held from now on; or the value that has landed, see `hot/cache.rs`, or -2 for what
 /// has expired, with the receipt left, and 0 as the last of four; the first two end a wait. Or a transition of a breaker, see
-/// `hot/breaker.rs`; or -1 when there is no more.
+/// `hot/breaker.rs`; or -4 for an answer, which ends a wait: left are its ten numbers, then the number of the ask, the answer's code, and
+/// whether there is a [`payload`]; or -1 when there is no more.
 unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<1>(env, info, |call| {
         let letter = match call.environment.mailbox().and_then(|mailbox| mailbox.next()) {
             Some(Mail::Letter(letter)) => letter,
             Some(Mail::Moved { id, transition }) => return call.moved(id, &transition),
+            Some(Mail::Answer(ask, answer)) => return call.answered_far(ask, answer),
             None => return call.integer(-1),
         };
         if !matches!(letter.news, News::Expired) {
@@ -355,6 +370,28 @@ unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> 
     })
 }
 
+/// `payload()` → what came with the answer that `mail` told of last: a string or a new `Buffer`, once; then undefined
+unsafe extern "C" fn payload(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| match call.environment.payload.take() {
+        None => Ok(ptr::null_mut()),
+        Some(Payload::Text(text)) => call.string(&text),
+        Some(Payload::Bytes(bytes)) => call.buffer(&bytes),
+        Some(Payload::Value(value)) => call.value(&value),
+    })
+}
+
+/// `flushRemote(registryId)`: all that was asked in this turn has been
+unsafe extern "C" fn flush_remote(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| {
+        let registry = call.id(0)?;
+        let registries = call.environment.registries.borrow();
+        if let Some(far) = registries.get(registry).and_then(|kept| kept.registry.far()) {
+            far.remote.flush();
+        }
+        Ok(ptr::null_mut())
+    })
+}
+
 pub(crate) type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
 const CALLBACKS: &[(&str, Callback)] = &[
@@ -365,6 +402,8 @@ const CALLBACKS: &[(&str, Callback)] = &[
     ("leave", leave::<false>),
     ("leaveAt", leave::<true>),
     ("mail", mail),
+    ("payload", payload),
+    ("flushRemote", flush_remote),
 ];
 
 /// Put every callback on `exports`, bound to its environment.

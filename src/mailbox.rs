@@ -4,6 +4,7 @@
 use napi::sys;
 use parking_lot::Mutex;
 use spillway_engine::primitive::breaker::Transition;
+use spillway_engine::store::entry::Value;
 use spillway_engine::store::ledger::{Letter, Post};
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -20,6 +21,66 @@ pub(crate) enum Mail {
         id: u32,
         transition: Transition,
     },
+    /// What was asked of Redis is answered.
+    Answer(AskId, Answer),
+}
+
+/// The number JavaScript waits for an answer with.
+pub(crate) type AskId = u32;
+
+/// What was asked for, in numbers and maybe more; what they mean is between who asked and who answers.
+#[derive(Default)]
+pub(crate) struct Answer {
+    /// Which kind of answer it is. Never [`LOST`].
+    pub(crate) code: i32,
+    pub(crate) numbers: [f64; NUMBERS],
+    pub(crate) payload: Option<Payload>,
+}
+
+/// Numbers of an answer.
+pub(crate) const NUMBERS: usize = 10;
+
+/// The code of an answer that nobody gave.
+pub(crate) const LOST: i32 = -1;
+
+/// What is too long for a number.
+pub(crate) enum Payload {
+    /// UTF-8.
+    Text(Vec<u8>),
+    /// For a new `Buffer`.
+    Bytes(Vec<u8>),
+    /// A cached value; as text or bytes, as it is kept.
+    Value(Value),
+}
+
+/// The one answer somebody waits for.
+pub(crate) struct Sender {
+    mailbox: Option<Arc<Mailbox>>,
+    ask: AskId,
+}
+
+impl Sender {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, ask: AskId) -> Self {
+        Sender { mailbox: Some(mailbox), ask }
+    }
+
+    /// Answer, from any thread. To an environment that has ended it does nothing.
+    pub(crate) fn answer(mut self, answer: Answer) {
+        self.post(answer);
+    }
+
+    fn post(&mut self, answer: Answer) {
+        if let Some(mailbox) = self.mailbox.take() {
+            mailbox.post_anywhere(Mail::Answer(self.ask, answer));
+        }
+    }
+}
+
+impl Drop for Sender {
+    /// Whoever waits must not wait for ever because somebody panicked.
+    fn drop(&mut self) {
+        self.post(Answer { code: LOST, ..Answer::default() });
+    }
 }
 
 /// Of such news, no more than this are kept for a thread that does not look into its mailbox.
@@ -30,6 +91,8 @@ struct Letters {
     queue: VecDeque<Mail>,
     /// How many of them nobody waits for.
     news: usize,
+    /// The environment has ended: nobody reads any more.
+    closed: bool,
 }
 
 /// The letters of one environment, and how to wake it.
@@ -93,21 +156,33 @@ impl Mailbox {
 
     /// Deliver, from any thread.
     pub(crate) fn post(&self, mail: Mail) {
-        let first = {
-            let mut letters = self.letters.lock();
-            if matches!(mail, Mail::Moved { .. }) {
-                if letters.news == NEWS {
-                    return;
-                }
-                letters.news += 1;
-            }
-            letters.queue.push_back(mail);
-            self.any.store(true, Ordering::Release);
-            letters.queue.len() == 1
-        };
-        if first && thread::current().id() != self.home {
+        if self.put(mail) && thread::current().id() != self.home {
             self.wake_up();
         }
+    }
+
+    /// As [`Mailbox::post`], by who may be on the thread of this environment without a look into its mailbox thereafter.
+    fn post_anywhere(&self, mail: Mail) {
+        if self.put(mail) {
+            self.wake_up();
+        }
+    }
+
+    /// Whether it is the first letter: then somebody has to look into the mailbox.
+    fn put(&self, mail: Mail) -> bool {
+        let mut letters = self.letters.lock();
+        if letters.closed {
+            return false;
+        }
+        if matches!(mail, Mail::Moved { .. }) {
+            if letters.news == NEWS {
+                return false;
+            }
+            letters.news += 1;
+        }
+        letters.queue.push_back(mail);
+        self.any.store(true, Ordering::Release);
+        letters.queue.len() == 1
     }
 
     /// Whether there is mail.
@@ -131,6 +206,12 @@ impl Mailbox {
 
     /// The environment ends: no wake-up from here on.
     pub(crate) fn close(&self) {
+        let unread = {
+            let mut letters = self.letters.lock();
+            letters.closed = true;
+            std::mem::take(&mut letters.queue)
+        };
+        drop(unread);
         if let Some(Wake(function)) = self.wake.lock().take() {
             // SAFETY: the one acquisition it was created with is released once, and nobody can find it any more.
             unsafe { sys::napi_release_threadsafe_function(function, sys::ThreadsafeFunctionReleaseMode::abort) };

@@ -7,6 +7,7 @@ use super::bulkhead::{Bulkhead, BulkheadConfig};
 use super::cache::{Cache, CacheConfig};
 use super::life::Life;
 use super::limiter::{Limiter, LimiterConfig};
+use super::remote::Far;
 use crate::clock::Nanos;
 use crate::error::{Code, Fault};
 use crate::store::fingerprint::random_word;
@@ -47,6 +48,16 @@ enum Any {
     Cache(Arc<Cache>),
 }
 
+/// What a primitive is made with, beside its configuration.
+pub struct Makings<'a> {
+    /// What it is known by.
+    pub identity: &'a Identity,
+    /// Where a cache tells what has changed.
+    pub generations: &'a Arc<dyn Generations>,
+    /// What primitives over Redis go through; none in a registry that keeps all in the process.
+    pub far: Option<&'a Far>,
+}
+
 /// What the registry has to know of a kind.
 pub trait Kind: Sized {
     /// What it is made of.
@@ -54,7 +65,7 @@ pub trait Kind: Sized {
     /// Its name, as in a snapshot.
     const NAME: &'static str;
     /// Make one.
-    fn make(config: Self::Config, generations: &Arc<dyn Generations>) -> Result<Self, Fault>;
+    fn make(config: Self::Config, makings: &Makings<'_>) -> Result<Self, Fault>;
     /// What it was made of.
     fn config(&self) -> &Self::Config;
     /// Whether it is open.
@@ -70,12 +81,12 @@ pub trait Kind: Sized {
 pub struct AnyKind(Any);
 
 macro_rules! kind {
-    ($kind:ident, $config:ident, $name:literal, |$made_of:ident, $generations:ident| $make:expr) => {
+    ($kind:ident, $config:ident, $name:literal, |$made_of:ident, $makings:ident| $make:expr) => {
         impl Kind for $kind {
             type Config = $config;
             const NAME: &'static str = $name;
 
-            fn make($made_of: $config, $generations: &Arc<dyn Generations>) -> Result<Self, Fault> {
+            fn make($made_of: $config, $makings: &Makings<'_>) -> Result<Self, Fault> {
                 $make
             }
 
@@ -101,24 +112,42 @@ macro_rules! kind {
     };
 }
 
-kind!(Limiter, LimiterConfig, "limiter", |config, _generations| Limiter::new(config));
-kind!(Breaker, BreakerConfig, "breaker", |config, generations| {
-    Ok(Breaker::new(config, random_word()).shown(generations.clone()))
+kind!(Limiter, LimiterConfig, "limiter", |config, _makings| Limiter::new(config));
+kind!(Breaker, BreakerConfig, "breaker", |config, makings| {
+    Ok(Breaker::new(config, random_word()).shown(makings.generations.clone()))
 });
-kind!(Budget, BudgetConfig, "budget", |config, _generations| Ok(Budget::new(config)));
-kind!(Bulkhead, BulkheadConfig, "bulkhead", |config, _generations| Ok(Bulkhead::new(config)));
-kind!(Cache, CacheConfig, "cache", |config, generations| Ok(Cache::new(config, generations.clone())));
+kind!(Budget, BudgetConfig, "budget", |config, _makings| Ok(Budget::new(config)));
+kind!(Bulkhead, BulkheadConfig, "bulkhead", |config, _makings| Ok(Bulkhead::new(config)));
+kind!(Cache, CacheConfig, "cache", |config, makings| Ok(Cache::new(config, makings.generations.clone())));
 
 /// Every primitive that has a name.
 pub struct Registry {
     names: DashMap<Identity, AnyKind>,
     generations: Arc<dyn Generations>,
+    far: Option<Far>,
 }
 
 impl Registry {
     /// No names yet.
     pub fn new(generations: Arc<dyn Generations>) -> Self {
-        Registry { names: DashMap::new(), generations }
+        Registry { names: DashMap::new(), generations, far: None }
+    }
+
+    /// No names yet; what can be over Redis goes through `far`.
+    pub fn over(far: Far, generations: Arc<dyn Generations>) -> Self {
+        Registry { names: DashMap::new(), generations, far: Some(far) }
+    }
+
+    /// What its primitives over Redis go through.
+    pub fn far(&self) -> Option<&Far> {
+        self.far.as_ref()
+    }
+
+    fn make<K: Kind>(&self, config: K::Config, identity: &Identity) -> Result<Arc<K>, Fault> {
+        let makings = Makings { identity, generations: &self.generations, far: self.far.as_ref() };
+        let made = Arc::new(K::make(config, &makings)?);
+        made.life().open();
+        Ok(made)
     }
 
     /// The primitive of this name, made now if there is none.
@@ -132,8 +161,7 @@ impl Registry {
         let identity = Identity { prefix: prefix.to_owned(), kind: K::NAME, name: name.to_owned() };
         match self.names.entry(identity) {
             Entry::Vacant(place) => {
-                let made = Arc::new(K::make(config, &self.generations)?);
-                made.life().open();
+                let made = self.make::<K>(config, place.key())?;
                 place.insert(K::into_any(made.clone()));
                 Ok(made)
             }
@@ -154,8 +182,7 @@ impl Registry {
                         ),
                     ))
                 } else {
-                    let made = Arc::new(K::make(config, &self.generations)?);
-                    made.life().open();
+                    let made = self.make::<K>(config, place.key())?;
                     place.insert(K::into_any(made.clone()));
                     Ok(made)
                 }

@@ -4,3 +4,38 @@ pub mod bulkhead;
 pub mod cache;
 pub mod lease;
 pub mod limiter;
+
+use crate::clock::Nanos;
+use crate::redis::Remote;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What the primitives of one registry go through. A clone is the same.
+#[derive(Clone)]
+pub struct Far {
+    /// The one way to Redis.
+    pub remote: Arc<dyn Remote>,
+    /// How many live processes were seen last. 0 is: nobody has looked.
+    pub fleet: Arc<AtomicU32>,
+    /// For how long whoever asks waits for the answer, connecting included.
+    pub deadline: Nanos,
+}
+
+impl Far {
+    /// Over `remote`, where nobody else has been seen yet.
+    pub fn new(remote: Arc<dyn Remote>, deadline: Nanos) -> Self {
+        Far { remote, fleet: Arc::default(), deadline }
+    }
+
+    /// How many processes share what is in Redis: this one at least.
+    pub fn fleet(&self) -> u32 {
+        self.fleet.load(Ordering::Relaxed).max(1)
+    }
+}
+
+impl fmt::Debug for Far {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Far").field("fleet", &self.fleet()).finish_non_exhaustive()
+    }
+}

@@ -182,6 +182,24 @@ impl<const N: usize> Call<'_, N> {
         if status == sys::Status::napi_ok { Ok(reply) } else { Err(Trouble::Internal) }
     }
 
+    /// UTF-8 as JavaScript gets it.
+    pub(in crate::hot) fn string(&self, text: &[u8]) -> Reply {
+        let mut reply = ptr::null_mut();
+        // SAFETY: a live slice that Node copies, and a valid out-pointer.
+        let status =
+            unsafe { sys::napi_create_string_utf8(self.env, text.as_ptr().cast(), text.len() as isize, &mut reply) };
+        if status == sys::Status::napi_ok { Ok(reply) } else { Err(Trouble::Internal) }
+    }
+
+    /// Bytes as a new `Buffer`.
+    pub(in crate::hot) fn buffer(&self, bytes: &[u8]) -> Reply {
+        let (mut reply, nowhere) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: as in `string`.
+        let status =
+            unsafe { sys::napi_create_buffer_copy(self.env, bytes.len(), bytes.as_ptr().cast(), nowhere, &mut reply) };
+        if status == sys::Status::napi_ok { Ok(reply) } else { Err(Trouble::Internal) }
+    }
+
     /// A letter: the value another loaded, with what is left of a fresh one, and the receipt in place of the slots.
     pub(in crate::hot) fn landed(&self, receipt: Receipt, value: &Value, ttl: Nanos) -> Reply {
         self.environment.leave_all(0, [f64::from(receipt), 0.0, 0.0, 0.0]);

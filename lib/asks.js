@@ -1,0 +1,68 @@
+// What has been asked of Redis in one registry. Owns the promises of the answers, and that each turn's asks leave together.
+// Never runs a user's code itself: an answer settles a promise.
+'use strict'
+
+const { misuse } = require('./misuse.js')
+const { asks, details } = require('./native.js')
+
+/** The code of an answer that nobody gave. */
+const LOST = -1
+
+class Asks {
+  #native
+  #registry
+  #isArmed = false
+  #flush
+
+  /**
+   * @param {import('./native.js').Native} native
+   * @param {number} registry
+   */
+  constructor(native, registry) {
+    this.#native = native
+    this.#registry = registry
+    this.#flush = () => {
+      this.#isArmed = false
+      this.#native.flushRemote(this.#registry)
+    }
+  }
+
+  /**
+   * The promise of an answer. Whoever asks calls this in the same turn.
+   * @template T
+   * @param {number} ask
+   * @param {(code: number) => T} read makes a value of what the answer left in the details; may take its payload, may throw
+   * @returns {Promise<T>}
+   */
+  settled(ask, read) {
+    this.turn()
+    return new Promise((resolve, reject) => {
+      asks.set(ask, (code) => {
+        if (code === LOST) return reject(lost())
+        try {
+          resolve(read(code))
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+
+  /** Something was asked in this turn: it is sent at its end, with all else that is asked until then. */
+  turn() {
+    if (this.#isArmed) return
+    this.#isArmed = true
+    process.nextTick(this.#flush)
+  }
+
+  /** What came with the answer that is being read: a string, bytes, or false for a cached nothing; once. */
+  payload() {
+    return details[12] === 1 ? this.#native.payload() : undefined
+  }
+}
+
+function lost() {
+  return misuse('E_INTERNAL', 'a defect in spillway: an answer of Redis was lost; please report it', { Base: Error })
+}
+
+module.exports = { Asks }

@@ -27,6 +27,11 @@ impl ServerClock {
         }
     }
 
+    /// Whether the server has ever said.
+    pub(super) fn is_known(&self) -> bool {
+        self.since.load(Ordering::Acquire) > 0
+    }
+
     /// Whether it has to be asked again.
     pub(super) fn is_old(&self, now: Nanos) -> bool {
         let since = self.since.load(Ordering::Acquire);

@@ -10,12 +10,24 @@ use std::sync::OnceLock;
 pub struct Script {
     source: &'static str,
     digest: OnceLock<String>,
+    each: Option<usize>,
 }
 
 impl Script {
     /// The script with this source.
     pub const fn new(source: &'static str) -> Self {
-        Script { source, digest: OnceLock::new() }
+        Script { source, digest: OnceLock::new(), each: None }
+    }
+
+    /// A script that loops over its keys, each with so many arguments, and answers with one element for each: what is asked of it
+    /// in one turn, each for one key, is one call where there is no cluster. Who asks gets the element of his key.
+    pub const fn many(source: &'static str, args_per_key: usize) -> Self {
+        Script { source, digest: OnceLock::new(), each: Some(args_per_key) }
+    }
+
+    /// Whether it answers with one element for each key.
+    pub(super) fn is_many(&self) -> bool {
+        self.each.is_some()
     }
 
     /// What it says.
@@ -40,20 +52,33 @@ enum Head {
 pub struct Request {
     head: Head,
     count: usize,
+    /// Of a script: how many keys it is over.
+    keys: usize,
+    /// Of a script: where its first key begins in the body, and where its arguments do.
+    seams: (usize, usize),
     body: Vec<u8>,
 }
 
 impl Request {
     /// A plain command: `Request::command("SET").arg("key").arg("value")`.
     pub fn command(name: &str) -> Self {
-        Request { head: Head::Plain, count: 0, body: Vec::with_capacity(64) }.arg(name)
+        Request { head: Head::Plain, count: 0, keys: 0, seams: (0, 0), body: Vec::with_capacity(64) }.arg(name)
     }
 
     /// A script over some keys, which come first; then its arguments, with [`Request::arg`].
     pub fn script<K: AsRef<[u8]>>(script: &'static Script, keys: impl ExactSizeIterator<Item = K>) -> Self {
-        let request = Request { head: Head::Script(script), count: 0, body: Vec::with_capacity(192) };
-        let count = keys.len();
-        keys.fold(request.number(count as u64), |request, key| request.arg(key))
+        let body = Vec::with_capacity(192);
+        let request = Request { head: Head::Script(script), count: 0, keys: keys.len(), seams: (0, 0), body };
+        let request = request.number(keys.len() as u64);
+        let first = request.body.len();
+        let mut request = keys.fold(request, |request, key| request.arg(key));
+        request.seams = (first, request.body.len());
+        request
+    }
+
+    /// What is left of a request that nobody waits for.
+    pub(super) fn nothing() -> Self {
+        Request { head: Head::Plain, count: 0, keys: 0, seams: (0, 0), body: Vec::new() }
     }
 
     /// One more argument.
@@ -87,6 +112,39 @@ impl Request {
         matches!(self.head, Head::Script(_))
     }
 
+    /// The script that may do it together with others of the same script, in one call.
+    pub(super) fn shared(&self) -> Option<&'static Script> {
+        match self.head {
+            Head::Script(script) if self.keys == 1 && script.each == Some(self.count - 2) => Some(script),
+            _ => None,
+        }
+    }
+
+    /// Whether its reply is a list with one element for each key.
+    pub(super) fn is_many(&self) -> bool {
+        matches!(self.head, Head::Script(script) if script.is_many() && self.keys == 1)
+    }
+
+    /// Its keys as they are sent.
+    pub(super) fn packed_keys(&self) -> &[u8] {
+        self.body.get(self.seams.0..self.seams.1).unwrap_or_default()
+    }
+
+    /// Its arguments as they are sent.
+    pub(super) fn packed_arguments(&self) -> &[u8] {
+        self.body.get(self.seams.1..).unwrap_or_default()
+    }
+
+    /// How many arguments a script has beside its keys.
+    pub(super) fn arguments(&self) -> usize {
+        self.count.saturating_sub(1 + self.keys)
+    }
+
+    /// Bytes it holds.
+    pub(super) fn weight(&self) -> usize {
+        self.body.len()
+    }
+
     /// Append it to `out` as it is sent first: a script by its digest.
     pub fn pack(&self, out: &mut Vec<u8>) {
         match self.head {
@@ -114,13 +172,13 @@ impl Request {
     }
 }
 
-fn push_count(out: &mut Vec<u8>, count: usize) {
+pub(super) fn push_count(out: &mut Vec<u8>, count: usize) {
     out.push(b'*');
     out.extend_from_slice(count.to_string().as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
-fn push_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn push_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'$');
     out.extend_from_slice(bytes.len().to_string().as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -196,4 +254,9 @@ pub trait Remote: Send + Sync {
 
     /// Whether two keys may be far apart: in a cluster a script sees only keys of one slot.
     fn is_cluster(&self) -> bool;
+
+    /// One slot of each server that has any, for what is to be asked everywhere.
+    fn shards(&self) -> Vec<Option<u16>> {
+        vec![None]
+    }
 }

@@ -1,0 +1,202 @@
+//! Replies, handed to those they are for. Owns the matching. Never hands on what it cannot tell whose it is.
+
+use super::Node;
+use super::connection::{Connection, Ear, End};
+use super::health::Tidings;
+use super::pending::Pending;
+use super::pipeline::Entry;
+use crate::clock::monotonic;
+use crate::redis::refusal::{Judgement, Refusal, judge, text};
+use crate::redis::reply::Framer;
+use crate::redis::request::Trouble;
+use ::redis::Value;
+use bytes::BytesMut;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::io::AsyncReadExt;
+
+/// Room for what comes at once.
+const ROOM: usize = 16 << 10;
+/// A server that refuses so often does not get to it.
+const REFUSALS: u8 = 5;
+
+/// Read until the connection is over.
+pub(super) async fn read(node: Arc<Node>, connection: Arc<Connection>, mut ear: Ear) {
+    let mut buffer = BytesMut::new();
+    let mut framer = Framer::default();
+    let (mut values, mut calls) = (Vec::new(), Vec::new());
+    loop {
+        buffer.reserve(ROOM);
+        match ear.read_buf(&mut buffer).await {
+            Ok(0) => return connection.finish(End::Broken("the server has closed the connection".to_owned())),
+            Ok(_) => {}
+            Err(error) => return connection.finish(End::Broken(error.to_string())),
+        }
+        let intact = loop {
+            match framer.next(&mut buffer) {
+                // Told without being asked: nothing that this connection has subscribed to.
+                Ok(Some(Value::Push { .. })) => {}
+                Ok(Some(value)) => values.push(value),
+                Ok(None) => break Ok(()),
+                Err(garbage) => break Err(garbage.to_string()),
+            }
+        };
+        let (matched, finished) = {
+            let mut pipeline = connection.pipeline.lock();
+            (pipeline.pop(values.len(), &mut calls), pipeline.is_empty())
+        };
+        if !matched {
+            return connection.finish(End::Garbage("a reply came that nobody asked for".to_owned()));
+        }
+        hand_out(&node, &connection, &mut calls, &mut values);
+        if let Err(garbage) = intact {
+            return connection.finish(End::Garbage(garbage));
+        }
+        if finished && connection.retired.load(Relaxed) {
+            return connection.finish(End::Retired);
+        }
+    }
+}
+
+/// What replies of one batch bring beside the answers.
+#[derive(Default)]
+struct Batch {
+    tidings: Tidings,
+    /// To be sent to this node once more, in this order.
+    again: Vec<Pending>,
+    why: Option<String>,
+}
+
+fn hand_out(node: &Arc<Node>, connection: &Connection, calls: &mut Vec<Entry>, values: &mut Vec<Value>) {
+    if calls.is_empty() {
+        return;
+    }
+    let now = monotonic();
+    let mut batch = Batch::default();
+    connection.late_in_a_row.store(0, Relaxed);
+    let mut latest = 0;
+    for (call, value) in calls.drain(..).zip(values.drain(..)) {
+        latest = now.saturating_sub(call.sent_at);
+        batch.judge(node, call, value, latest > node.slow());
+    }
+    let before = node.counts.latency.load(Relaxed);
+    node.counts.latency.store(if before == 0 { latest } else { before - before / 8 + latest / 8 }, Relaxed);
+    let Batch { tidings, again, why } = batch;
+    node.count(tidings, now, || why.unwrap_or_else(|| "replies are slow".to_owned()));
+    if !again.is_empty() {
+        node.ask_again(again);
+        node.flush();
+    }
+}
+
+impl Batch {
+    fn judge(&mut self, node: &Arc<Node>, call: Entry, value: Value, slow: bool) {
+        let Entry { mut askers, many, .. } = call;
+        match value {
+            Value::Attribute { data, .. } => self.judge(node, Entry { askers, many, sent_at: 0 }, *data, slow),
+            Value::ServerError(error) => {
+                let judgement = judge(&error);
+                self.count(&judgement, askers.len() as u64, slow);
+                for pending in askers {
+                    self.refuse(node, pending, &judgement, &text(&error));
+                }
+            }
+            Value::Array(elements) if many && elements.len() == askers.len() => {
+                for (pending, element) in askers.into_iter().zip(elements) {
+                    match element {
+                        Value::ServerError(error) => {
+                            let judgement = judge(&error);
+                            self.count(&judgement, 1, slow);
+                            self.refuse(node, pending, &judgement, &text(&error));
+                        }
+                        element => self.tell(node, pending, Ok(element), slow),
+                    }
+                }
+            }
+            _ if many => {
+                for pending in askers {
+                    let wrong = "a script has not answered with one element for each key".to_owned();
+                    self.tell(node, pending, Err(Trouble::Error(wrong)), slow);
+                }
+            }
+            value => {
+                if let Some(pending) = askers.pop() {
+                    self.tell(node, pending, Ok(value), slow);
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, node: &Node, pending: Pending, answer: Result<Value, Trouble>, slow: bool) {
+        // A late one was counted when its deadline passed.
+        if !pending.is_awaited() {
+            return;
+        }
+        if slow {
+            self.tidings.slow += 1
+        } else {
+            self.tidings.ok += 1
+        }
+        node.counts.answered.fetch_add(1, Relaxed);
+        pending.answer(answer);
+    }
+
+    /// Whatever a server answers shows that it is there; some of it, that it is no use.
+    fn count(&mut self, judgement: &Judgement, calls: u64, slow: bool) {
+        match judgement {
+            Judgement::Final(Trouble::Unready(why)) => {
+                self.tidings.failed += calls;
+                self.why = Some(why.clone());
+            }
+            Judgement::Final(Trouble::Denied(_)) | Judgement::NoScript => {}
+            Judgement::Refused(_) | Judgement::Final(_) if slow => self.tidings.slow += calls,
+            Judgement::Refused(_) | Judgement::Final(_) => self.tidings.ok += calls,
+        }
+    }
+
+    fn refuse(&mut self, node: &Arc<Node>, mut pending: Pending, judgement: &Judgement, text: &str) {
+        if !pending.is_awaited() {
+            return;
+        }
+        match judgement {
+            Judgement::NoScript if !pending.whole => {
+                pending.whole = true;
+                self.again.push(pending);
+            }
+            Judgement::NoScript => pending.answer(Err(Trouble::Error(text.to_owned()))),
+            Judgement::Final(trouble) => {
+                node.counts.answered.fetch_add(1, Relaxed);
+                pending.answer(Err(trouble.clone()));
+            }
+            Judgement::Refused(refusal) => {
+                if *refusal == Refusal::ReadOnly {
+                    node.redial();
+                }
+                redirect(node, pending, refusal, text);
+            }
+        }
+    }
+}
+
+/// Ask another, or later.
+fn redirect(node: &Arc<Node>, mut pending: Pending, refusal: &Refusal, text: &str) {
+    let Some(routes) = node.traffic.routes() else { return pending.answer(Err(Trouble::Down)) };
+    let moves = matches!(refusal, Refusal::Moved { .. } | Refusal::Ask { .. });
+    if moves && !routes.is_cluster() {
+        return pending.answer(Err(Trouble::Error(format!("{text}: the server belongs to a cluster"))));
+    }
+    pending.refused = pending.refused.saturating_add(1);
+    pending.why = Some(Trouble::Unready(text.to_owned()));
+    pending.asking = false;
+    if moves && pending.refused > REFUSALS {
+        return pending.answer(Err(Trouble::Unready(text.to_owned())));
+    }
+    match routes.refused(node, pending.slot, refusal) {
+        Some(other) => {
+            pending.asking = matches!(refusal, Refusal::Ask { .. });
+            other.ask_again(vec![pending]);
+            other.flush();
+        }
+        None => node.traffic.parked.lock().push(pending),
+    }
+}

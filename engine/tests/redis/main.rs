@@ -1,0 +1,15 @@
+//! The remote store against real servers, which the tests start themselves, in one binary since linking is slow.
+//! Needs `redis-server` on the path, and says so where it is missing.
+#![cfg(all(unix, not(any(loom, shuttle))))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "a test that panics is a test that fails, and nobody links against one"
+)]
+
+mod asking;
+mod link;
+mod server;

@@ -163,4 +163,3 @@ impl Cache {
         Some((value, kept))
     }
 }
-

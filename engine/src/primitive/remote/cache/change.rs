@@ -23,8 +23,20 @@ use std::sync::Arc;
 pub struct Changed {
     /// Redis has not acknowledged it: it is told again until it has.
     pub owed: bool,
+    /// What is there is another application's, and stays.
+    pub foreign: bool,
     /// What it found, in either tier.
     pub found: u64,
+}
+
+impl Changed {
+    fn done(found: u64) -> Self {
+        Changed { owed: false, foreign: false, found }
+    }
+
+    fn owed(found: u64) -> Self {
+        Changed { owed: true, ..Changed::done(found) }
+    }
 }
 
 /// What is called when a change is done or owed.
@@ -66,7 +78,7 @@ impl Tier {
         // What cannot be dated any more ends what is there, and is not stored.
         let born = since.map(|since| self.replica.moment_at(since).map_or(0, |moment| moment + 1));
         if born == Some(0) {
-            self.drop_key(change, CHANGED, None, now, move |_, owed, _| done(Changed { owed, found: 0 }));
+            self.drop_key(change, CHANGED, None, now, move |_, owed, _| done(Changed { owed, ..Changed::done(0) }));
             return Ok(());
         }
         let setting = Setting { change, spot, packed, born, kept_ms, retried: false, done };
@@ -91,7 +103,7 @@ impl Tier {
 
     fn set_failed(self: &Arc<Self>, Setting { change, done, .. }: Setting, payable: Nanos) {
         self.owe(change, payable);
-        done(Changed { owed: true, found: 0 });
+        done(Changed::owed(0));
     }
 
     fn send_set(self: &Arc<Self>, setting: Setting, now: Nanos) {
@@ -114,30 +126,36 @@ impl Tier {
             .arg(born.map(u64::to_le_bytes).as_ref().map_or(&[][..], <[u8; 8]>::as_slice))
             .arg(&packed.back)
             .number(*kept_ms);
-        self.ask(request, move || Some(slot), Again::Yes, deadline, move |tier, answer| {
-            let code = answer.ok().and_then(|value| {
-                tier.clock.learn(now, number_at(&value, 1)?, super::now());
-                number_at(&value, 0)
-            });
-            match code {
-                Some(1 | 5) => {
-                    if code == Some(5) {
-                        tier.counts.foreign.add();
-                    } else {
-                        tier.counts.stores.add();
+        self.ask(
+            request,
+            move || Some(slot),
+            Again::Yes,
+            deadline,
+            move |tier, answer| {
+                let code = answer.ok().and_then(|value| {
+                    tier.clock.learn(now, number_at(&value, 1)?, super::now());
+                    number_at(&value, 0)
+                });
+                match code {
+                    Some(1 | 5) => {
+                        if code == Some(5) {
+                            tier.counts.foreign.add();
+                        } else {
+                            tier.counts.stores.add();
+                        }
+                        tier.guard.release(&setting.change);
+                        (setting.done)(Changed { foreign: code == Some(5), ..Changed::done(0) });
                     }
-                    tier.guard.release(&setting.change);
-                    (setting.done)(Changed { owed: false, found: 0 });
+                    Some(3) if !setting.retried => {
+                        let setting = Setting { retried: true, ..setting };
+                        tier.catch_up(Box::new(move |tier, _| tier.send_set(setting, super::now())));
+                        tier.remote.flush();
+                    }
+                    // Until then the server may still do it.
+                    _ => tier.set_failed(setting, deadline + tier.deadline),
                 }
-                Some(3) if !setting.retried => {
-                    let setting = Setting { retried: true, ..setting };
-                    tier.catch_up(Box::new(move |tier, _| tier.send_set(setting, super::now())));
-                    tier.remote.flush();
-                }
-                // Until then the server may still do it.
-                _ => tier.set_failed(setting, deadline + tier.deadline),
-            }
-        });
+            },
+        );
     }
 
     pub(super) fn pack(&self, spot: &Spot, encoded: &Encoded<'_>, ttl: Nanos) -> Packed {
@@ -179,7 +197,7 @@ impl Tier {
         self.guard.register(&change);
         let was = cache.delete(key.fingerprint, now);
         self.drop_key(change, CHANGED, None, now, move |_, owed, found| {
-            done(Changed { owed, found: u64::from(was || found) });
+            done(Changed { owed, ..Changed::done(u64::from(was || found)) });
         });
     }
 
@@ -190,7 +208,7 @@ impl Tier {
         let was = cache.expire(key.fingerprint, now);
         let grace_ms = self.grace / MILLI;
         self.drop_key(change, EXPIRED, Some(grace_ms), now, move |_, owed, found| {
-            done(Changed { owed, found: u64::from(was || found) });
+            done(Changed { owed, ..Changed::done(u64::from(was || found)) });
         });
     }
 
@@ -225,24 +243,32 @@ impl Tier {
         now: Nanos,
         then: impl FnOnce(&Arc<Self>, Option<bool>) + Send + 'static,
     ) {
-        let request = Request::script(&DROP, spot.keys().into_iter())
-            .arg(&self.channel)
-            .arg(message::about(kind, self.process, &spot.id));
+        let request = Request::script(&DROP, spot.keys().into_iter()).arg(&self.channel).arg(message::about(
+            kind,
+            self.process,
+            &spot.id,
+        ));
         let request = match grace_ms {
             None => request.arg("").arg("0"),
             Some(grace_ms) => request.number(grace_ms).number(self.stale / MILLI),
         };
         let slot = spot.slot;
-        self.ask(request, move || Some(slot), Again::Yes, now + self.deadline, move |tier, answer| {
-            let found = answer.ok().and_then(|value| {
-                tier.clock.learn(now, number_at(&value, 1)?, super::now());
-                if number_at(&value, 0) == Some(5) {
-                    tier.counts.foreign.add();
-                }
-                Some(number_at(&value, 2)? > 0)
-            });
-            then(tier, found);
-        });
+        self.ask(
+            request,
+            move || Some(slot),
+            Again::Yes,
+            now + self.deadline,
+            move |tier, answer| {
+                let found = answer.ok().and_then(|value| {
+                    tier.clock.learn(now, number_at(&value, 1)?, super::now());
+                    if number_at(&value, 0) == Some(5) {
+                        tier.counts.foreign.add();
+                    }
+                    Some(number_at(&value, 2)? > 0)
+                });
+                then(tier, found);
+            },
+        );
     }
 
     /// Nothing that has one of `tags` is served any more, or only in grace.
@@ -287,11 +313,11 @@ impl Tier {
         self.sweep(prefix, move |tier, there| match there {
             Some(there) => {
                 tier.guard.release(&change);
-                done(Changed { owed: false, found: here.max(there) });
+                done(Changed::done(here.max(there)));
             }
             None => {
                 tier.owe(change, super::now());
-                done(Changed { owed: true, found: here });
+                done(Changed::owed(here));
             }
         });
     }
@@ -300,7 +326,7 @@ impl Tier {
         let dated = matches!(change, Change::Version(_));
         if dated && !self.clock.is_known() {
             self.owe(change, now);
-            return done(Changed { owed: true, found: 0 });
+            return done(Changed::owed(0));
         }
         let until = dated.then(|| self.clock.at(now + self.deadline) / MILLI);
         let told = change.clone();
@@ -311,7 +337,7 @@ impl Tier {
                 let payable = if dated { super::now() + tier.deadline } else { super::now() };
                 tier.owe(change, payable);
             }
-            done(Changed { owed: !acknowledged, found: 0 });
+            done(Changed { owed: !acknowledged, ..Changed::done(0) });
         });
     }
 
@@ -370,11 +396,7 @@ impl Tier {
     }
 
     /// Have Redis do what it has not acknowledged.
-    pub(super) fn carry_out(
-        self: &Arc<Self>,
-        change: Change,
-        then: impl FnOnce(&Arc<Self>, bool) + Send + 'static,
-    ) {
+    pub(super) fn carry_out(self: &Arc<Self>, change: Change, then: impl FnOnce(&Arc<Self>, bool) + Send + 'static) {
         let now = now();
         match change {
             Change::Key { spot, .. } => {

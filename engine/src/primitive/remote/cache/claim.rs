@@ -152,26 +152,32 @@ impl Tier {
             .arg(token)
             .number(self.lease_ms);
         let (slot, claim) = (spot.slot, claim.clone());
-        self.ask(request, move || Some(slot), Again::Yes, now + self.deadline, move |tier, answer| {
-            let Ok(value) = answer else {
-                // Perhaps it is ours after all: then what is loaded may be stored under it.
-                tier.take_lease(claim.lead.flight, token, &claim.reader.spot, false);
-                return claim.end(Claimed::Alone);
-            };
-            if let Some(ms) = number_at(&value, 1) {
-                tier.clock.learn(now, ms, super::now());
-            }
-            match (number_at(&value, 0), number_at(&value, 2)) {
-                (Some(1), _) => tier.look_again(&claim),
-                (Some(2), Some(left_ms)) => tier.wait_for(&claim, left_ms),
-                (Some(3), Some(fence)) => tier.lead_all(&claim, token, fence),
-                (Some(5), _) => {
-                    tier.counts.foreign.add();
-                    claim.end(Claimed::Foreign);
+        self.ask(
+            request,
+            move || Some(slot),
+            Again::Yes,
+            now + self.deadline,
+            move |tier, answer| {
+                let Ok(value) = answer else {
+                    // Perhaps it is ours after all: then what is loaded may be stored under it.
+                    tier.take_lease(claim.lead.flight, token, &claim.reader.spot, false);
+                    return claim.end(Claimed::Alone);
+                };
+                if let Some(ms) = number_at(&value, 1) {
+                    tier.clock.learn(now, ms, super::now());
                 }
-                _ => claim.end(Claimed::Alone),
-            }
-        });
+                match (number_at(&value, 0), number_at(&value, 2)) {
+                    (Some(1), _) => tier.look_again(&claim),
+                    (Some(2), Some(left_ms)) => tier.wait_for(&claim, left_ms),
+                    (Some(3), Some(fence)) => tier.lead_all(&claim, token, fence),
+                    (Some(5), _) => {
+                        tier.counts.foreign.add();
+                        claim.end(Claimed::Foreign);
+                    }
+                    _ => claim.end(Claimed::Alone),
+                }
+            },
+        );
         // On the thread of the connections nobody else says that the turn is over.
         self.remote.flush();
     }

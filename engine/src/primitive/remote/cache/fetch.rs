@@ -98,13 +98,19 @@ impl Tier {
         for (place, spot) in spots.iter().enumerate() {
             let (looking, slot) = (looking.clone(), spot.slot);
             let request = Request::command("GET").arg(&spot.entry);
-            self.ask(request, move || Some(slot), Again::Yes, now + self.deadline, move |tier, answer| {
-                looking.part(tier, |parts| {
-                    if let Some(part) = parts.answers.get_mut(place) {
-                        *part = answer;
-                    }
-                });
-            });
+            self.ask(
+                request,
+                move || Some(slot),
+                Again::Yes,
+                now + self.deadline,
+                move |tier, answer| {
+                    looking.part(tier, |parts| {
+                        if let Some(part) = parts.answers.get_mut(place) {
+                            *part = answer;
+                        }
+                    });
+                },
+            );
         }
         self.confirm(now, Box::new(move |tier, known| looking.part(tier, |parts| parts.known = known)));
     }
@@ -170,24 +176,6 @@ impl Tier {
         let spots = [reader.spot.clone()];
         self.look_up(&spots, now, move |tier, answers| {
             done(tier.fetched(&reader, answers.as_deref().and_then(<[_]>::first), up_to, &tags));
-        });
-    }
-
-    /// Take what Redis has of `keys` and is fresh into memory. `done`: whether Redis was there.
-    pub fn fetch_many<'a>(
-        self: &Arc<Self>,
-        keys: impl Iterator<Item = Key<'a>>,
-        now: Nanos,
-        done: impl FnOnce(bool) + Send + 'static,
-    ) {
-        let readers: Vec<_> =
-            keys.filter(|key| self.is_worth_asking(key.fingerprint)).map(|key| self.reader(key)).collect();
-        let spots: Vec<_> = readers.iter().map(|reader| reader.spot.clone()).collect();
-        self.look_up(&spots, now, move |tier, answers| {
-            for (reader, answer) in readers.iter().zip(answers.iter().flatten()) {
-                tier.fetched(reader, Some(answer), UpTo::Fresh, &[]);
-            }
-            done(answers.is_some());
         });
     }
 
@@ -262,22 +250,30 @@ pub(super) struct Reader {
 pub(super) struct Together {
     left: AtomicUsize,
     owed: AtomicU64,
+    foreign: AtomicU64,
     done: Mutex<Option<Done>>,
 }
 
 impl Together {
     pub(super) fn new(count: usize, done: Done) -> Self {
-        let together = Together { left: AtomicUsize::new(count + 1), owed: AtomicU64::new(0), done: Mutex::new(Some(done)) };
-        together.one(Changed { owed: false, found: 0 });
+        let together = Together {
+            left: AtomicUsize::new(count + 1),
+            owed: AtomicU64::new(0),
+            foreign: AtomicU64::new(0),
+            done: Mutex::new(Some(done)),
+        };
+        together.one(Changed { owed: false, foreign: false, found: 0 });
         together
     }
 
     pub(super) fn one(&self, changed: Changed) {
         self.owed.fetch_add(u64::from(changed.owed), Ordering::AcqRel);
+        self.foreign.fetch_add(u64::from(changed.foreign), Ordering::AcqRel);
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1
             && let Some(done) = self.done.lock().take()
         {
-            done(Changed { owed: self.owed.load(Ordering::Acquire) > 0, found: 0 });
+            let (owed, foreign) = (self.owed.load(Ordering::Acquire) > 0, self.foreign.load(Ordering::Acquire) > 0);
+            done(Changed { owed, foreign, found: 0 });
         }
     }
 }

@@ -84,20 +84,32 @@ impl Tier {
             request
         };
         let (slot, asked) = (spot.slot, now());
-        self.ask(request, move || Some(slot), Again::Yes, asked + self.deadline, move |tier, answer| {
-            let Ok(value) = answer else { return };
-            if let Some(ms) = number_at(&value, 1) {
-                tier.clock.learn(asked, ms, now());
-            }
-            match number_at(&value, 0) {
-                Some(1) if what == "keep" => tier.counts.stores.add(),
-                // Somebody has changed the key, and the news of it has not come yet. A landing that was resent finds its own token gone, too:
-                // then what is in memory is loaded once more.
-                Some(0) if sure && good && let Some(cache) = tier.cache() => cache.forget_stamp(key, stamp, now()),
-                Some(5) => tier.counts.foreign.add(),
-                _ => (),
-            }
-        });
+        self.ask(
+            request,
+            move || Some(slot),
+            Again::Yes,
+            asked + self.deadline,
+            move |tier, answer| {
+                let Ok(value) = answer else { return };
+                if let Some(ms) = number_at(&value, 1) {
+                    tier.clock.learn(asked, ms, now());
+                }
+                match number_at(&value, 0) {
+                    Some(1) if what == "keep" => tier.counts.stores.add(),
+                    // Somebody has changed the key, and the news of it has not come yet. A landing that was resent finds its own token gone, too:
+                    // then what is in memory is loaded once more.
+                    Some(0)
+                        if sure
+                            && good
+                            && let Some(cache) = tier.cache() =>
+                    {
+                        cache.forget_stamp(key, stamp, now())
+                    }
+                    Some(5) => tier.counts.foreign.add(),
+                    _ => (),
+                }
+            },
+        );
     }
 
     /// Nobody in this process loads the flight any more.
@@ -110,10 +122,10 @@ impl Tier {
     }
 
     fn landing(&self, token: &Token, spot: &Spot, what: &str, kind: u8) -> Request {
-        Request::script(&LAND, spot.keys().into_iter())
-            .arg(token)
-            .arg(what)
-            .arg(&self.channel)
-            .arg(message::about(kind, self.process, &spot.id))
+        Request::script(&LAND, spot.keys().into_iter()).arg(token).arg(what).arg(&self.channel).arg(message::about(
+            kind,
+            self.process,
+            &spot.id,
+        ))
     }
 }

@@ -36,20 +36,26 @@ impl Tier {
         let Some(slot) = shards.get(shard).copied() else { return done(None) };
         let request = Request::command("SCAN").number(cursor).arg("MATCH").arg(pattern(&self.home, prefix));
         let (request, prefix) = (request.arg("COUNT").number(COUNT), prefix.to_vec());
-        self.ask(request, move || slot, Again::Yes, now + PATIENCE, move |tier, answer| {
-            done(answer.ok().and_then(|value| {
-                let next = match at(&value, 0).and_then(number)? {
-                    0 if shard + 1 < shards.len() => format!("{}.0", shard + 1),
-                    0 => String::new(),
-                    cursor => format!("{shard}.{cursor}"),
-                };
-                let found = list(at(&value, 1)?).iter().filter_map(bytes);
-                let keys = found.filter_map(|key| match place_of(&tier.home, key) {
-                    Some(Place::Entry(units)) if units.starts_with(&prefix) => Some(units),
-                    _ => None,
-                });
-                Some(Batch { next, keys: keys.collect() })
-            }));
-        });
+        self.ask(
+            request,
+            move || slot,
+            Again::Yes,
+            now + PATIENCE,
+            move |tier, answer| {
+                done(answer.ok().and_then(|value| {
+                    let next = match at(&value, 0).and_then(number)? {
+                        0 if shard + 1 < shards.len() => format!("{}.0", shard + 1),
+                        0 => String::new(),
+                        cursor => format!("{shard}.{cursor}"),
+                    };
+                    let found = list(at(&value, 1)?).iter().filter_map(bytes);
+                    let keys = found.filter_map(|key| match place_of(&tier.home, key) {
+                        Some(Place::Entry(units)) if units.starts_with(&prefix) => Some(units),
+                        _ => None,
+                    });
+                    Some(Batch { next, keys: keys.collect() })
+                }));
+            },
+        );
     }
 }

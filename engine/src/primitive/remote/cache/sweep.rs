@@ -42,11 +42,7 @@ impl Sweep {
 
 impl Tier {
     /// Take out what begins with `prefix`, and tell everybody. `then`: how many entries went; none if Redis was not there for all of it.
-    pub(super) fn sweep(
-        self: &Arc<Self>,
-        prefix: &[u16],
-        then: impl FnOnce(&Arc<Self>, Option<u64>) + Send + 'static,
-    ) {
+    pub(super) fn sweep(self: &Arc<Self>, prefix: &[u16], then: impl FnOnce(&Arc<Self>, Option<u64>) + Send + 'static) {
         let shards = self.remote.shards();
         let pattern = pattern(&self.home, prefix);
         let (prefix, then) = (prefix.to_vec(), Box::new(then));
@@ -56,16 +52,22 @@ impl Tier {
     fn sweep_on(self: &Arc<Self>, sweep: Sweep) {
         let request = Request::command("SCAN").number(sweep.cursor).arg("MATCH").arg(&sweep.pattern);
         let (slot, request) = (sweep.slot(), request.arg("COUNT").number(COUNT));
-        self.ask(request, move || slot, Again::Yes, now() + PATIENCE, move |tier, answer| {
-            let Ok(value) = answer else { return (sweep.then)(tier, None) };
-            let Some(cursor) = at(&value, 0).and_then(number) else { return (sweep.then)(tier, None) };
-            let found = list(at(&value, 1).unwrap_or(&value)).iter().filter_map(bytes).filter(|key| {
-                matches!(place_of(&tier.home, key), Some(Place::Entry(units) | Place::Flight(units))
+        self.ask(
+            request,
+            move || slot,
+            Again::Yes,
+            now() + PATIENCE,
+            move |tier, answer| {
+                let Ok(value) = answer else { return (sweep.then)(tier, None) };
+                let Some(cursor) = at(&value, 0).and_then(number) else { return (sweep.then)(tier, None) };
+                let found = list(at(&value, 1).unwrap_or(&value)).iter().filter_map(bytes).filter(|key| {
+                    matches!(place_of(&tier.home, key), Some(Place::Entry(units) | Place::Flight(units))
                     if units.starts_with(&sweep.prefix))
-            });
-            let found: Vec<Vec<u8>> = found.map(<[u8]>::to_vec).collect();
-            tier.take_out(Sweep { cursor, ..sweep }, found);
-        });
+                });
+                let found: Vec<Vec<u8>> = found.map(<[u8]>::to_vec).collect();
+                tier.take_out(Sweep { cursor, ..sweep }, found);
+            },
+        );
         self.remote.flush();
     }
 
@@ -80,12 +82,16 @@ impl Tier {
         };
         let slot = together.first().map(|key| slot_of(key));
         let request = Request::script(&SWEEP, together.iter());
-        self.ask(request, move || slot, Again::Yes, now() + PATIENCE, move |tier, answer| {
-            match answer.ok().and_then(|value| number(&value)) {
+        self.ask(
+            request,
+            move || slot,
+            Again::Yes,
+            now() + PATIENCE,
+            move |tier, answer| match answer.ok().and_then(|value| number(&value)) {
                 Some(gone) => tier.take_out(Sweep { gone: sweep.gone + gone, ..sweep }, rest),
                 None => (sweep.then)(tier, None),
-            }
-        });
+            },
+        );
         self.remote.flush();
     }
 
@@ -102,9 +108,15 @@ impl Tier {
         // Now that nobody can find it in Redis any more.
         let message = message::about(PREFIX, self.process, &bytes_of(&sweep.prefix));
         let request = Request::command("PUBLISH").arg(&self.channel).arg(message);
-        self.ask(request, || None, Again::Yes, now() + PATIENCE, move |tier, answer| {
-            (sweep.then)(tier, answer.is_ok().then_some(sweep.gone));
-        });
+        self.ask(
+            request,
+            || None,
+            Again::Yes,
+            now() + PATIENCE,
+            move |tier, answer| {
+                (sweep.then)(tier, answer.is_ok().then_some(sweep.gone));
+            },
+        );
         self.remote.flush();
     }
 }

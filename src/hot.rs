@@ -418,6 +418,7 @@ pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: 
         .chain(breaker::CALLBACKS)
         .chain(budget::CALLBACKS)
         .chain(cache::CALLBACKS)
+        .chain(cache::far::CALLBACKS)
         .chain(cache::loads::CALLBACKS);
     let all = all
         .chain(bulkhead::CALLBACKS)

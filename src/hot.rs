@@ -12,6 +12,7 @@ mod bulkhead;
 mod cache;
 mod limiter;
 mod passage;
+mod remote;
 mod rights;
 
 use crate::environment::{Environment, Handle};
@@ -279,7 +280,6 @@ impl<const N: usize> Call<'_, N> {
 
     /// An answer as `mail()` tells of it.
     fn answered_far(&self, ask: AskId, Answer { code, numbers, payload }: Answer) -> Reply {
-        self.environment.count_wait(self.env, false);
         self.environment.leave_all(0, numbers);
         let has_payload = f64::from(u8::from(payload.is_some()));
         self.environment.leave_all(NUMBERS, [f64::from(ask), f64::from(code), has_payload]);
@@ -354,7 +354,12 @@ unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> 
         let letter = match call.environment.mailbox().and_then(|mailbox| mailbox.next()) {
             Some(Mail::Letter(letter)) => letter,
             Some(Mail::Moved { id, transition }) => return call.moved(id, &transition),
-            Some(Mail::Answer(ask, answer)) => return call.answered_far(ask, answer),
+            Some(Mail::Answer { ask, answer, is_awaited }) => {
+                if is_awaited {
+                    call.environment.count_wait(call.env, false);
+                }
+                return call.answered_far(ask, answer);
+            }
             None => return call.integer(-1),
         };
         if !matches!(letter.news, News::Expired) {
@@ -418,9 +423,14 @@ pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: 
         .chain(breaker::CALLBACKS)
         .chain(budget::CALLBACKS)
         .chain(cache::CALLBACKS)
+        .chain(cache::far::CALLBACKS)
         .chain(cache::loads::CALLBACKS);
-    let all = all.chain(bulkhead::CALLBACKS).chain(limiter::CALLBACKS).chain(passage::CALLBACKS);
-    let all = all.chain(rights::CALLBACKS);
+    let all = all
+        .chain(bulkhead::CALLBACKS)
+        .chain(limiter::CALLBACKS)
+        .chain(passage::CALLBACKS)
+        .chain(remote::limiter::CALLBACKS)
+        .chain(rights::CALLBACKS);
     for (name, callback) in all {
         let mut function = ptr::null_mut();
         // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.

@@ -20,6 +20,11 @@ pub fn link_to(server: &Server) -> Arc<Link> {
     link
 }
 
+/// A link to a port, with this deadline in milliseconds, signed on or not.
+pub fn open(port: u16, deadline_ms: u64) -> Arc<Link> {
+    Link::plain("127.0.0.1", port, Settings { deadline: deadline_ms * MILLI, ..Settings::default() })
+}
+
 pub fn ready(link: &Link) -> Result<(), spillway_engine::redis::dial::Obstacle> {
     let (sender, receiver) = channel();
     link.ready(Box::new(move |answer| drop(sender.send(answer))));
@@ -82,9 +87,14 @@ pub fn slot(key: &str) -> Option<u16> {
 
 /// Until it is so, for ten seconds at most; how long it took.
 pub fn until(what: &str, so: impl Fn() -> bool) -> Duration {
+    until_within(what, 10, so)
+}
+
+/// Until it is so; for what others do in their own time.
+pub fn until_within(what: &str, seconds: u64, so: impl Fn() -> bool) -> Duration {
     let begun = Instant::now();
     while !so() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{what}: not within ten seconds");
+        assert!(begun.elapsed() < Duration::from_secs(seconds), "{what}: not within {seconds} seconds");
         std::thread::sleep(Duration::from_millis(1));
     }
     begun.elapsed()

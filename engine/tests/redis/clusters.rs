@@ -1,6 +1,6 @@
 //! A real cluster of six processes: slots that move, masters that die, and the shards that have nothing to do with it.
 
-use crate::asking::{Answer, ask_within, begin_at, command, until, wait};
+use crate::asking::{Answer, ask_within, begin_at, command, until, until_within, wait};
 use crate::opening::{examined, opened, target_of};
 use crate::push::{Notes, publish};
 use crate::server::Server;
@@ -30,13 +30,13 @@ impl Cluster {
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         let cluster = Cluster { nodes };
-        until("the cluster stands", || {
+        until_within("the cluster stands", 30, || {
             cluster.nodes.iter().all(|node| {
                 let info = node.tell(&["CLUSTER", "INFO"]);
                 info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:6")
             })
         });
-        until("replicas are in sync", || {
+        until_within("replicas are in sync", 30, || {
             (0..6).filter(|&index| cluster.info(index, "replication").contains("master_link_status:up")).count() == 3
         });
         cluster
@@ -204,7 +204,7 @@ fn a_dead_shard_does_not_slow_the_others_and_its_replica_is_found() {
     });
     // Come back as a replica, it is no trouble either.
     cluster.nodes[dead].restart();
-    until("a replica", || !cluster.is_master(dead));
+    until_within("a replica", 30, || !cluster.is_master(dead));
     assert_eq!(set(&opened, "{dead}", "x"), Ok(Value::Okay));
 }
 
@@ -217,7 +217,7 @@ fn a_failover_that_was_asked_for_is_followed_by_what_the_old_master_says() {
     let old = cluster.owner(slot_of(b"k"));
     let heir = cluster.replica_of(old);
     assert_eq!(cluster.nodes[heir].tell(&["CLUSTER", "FAILOVER"]), "+OK");
-    until("promoted", || cluster.is_master(heir) && !cluster.is_master(old));
+    until_within("promoted", 30, || cluster.is_master(heir) && !cluster.is_master(old));
     let begun = Instant::now();
     until("followed", || set(&opened, "k", "2") == Ok(Value::Okay));
     let took = begun.elapsed();

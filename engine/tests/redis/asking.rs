@@ -20,6 +20,11 @@ pub fn link_to(server: &Server) -> Arc<Link> {
     link
 }
 
+/// A link to a port, with this deadline in milliseconds, signed on or not.
+pub fn open(port: u16, deadline_ms: u64) -> Arc<Link> {
+    Link::plain("127.0.0.1", port, Settings { deadline: deadline_ms * MILLI, ..Settings::default() })
+}
+
 pub fn ready(link: &Link) -> Result<(), spillway_engine::redis::dial::Obstacle> {
     let (sender, receiver) = channel();
     link.ready(Box::new(move |answer| drop(sender.send(answer))));

@@ -13,10 +13,15 @@
 mod asking;
 mod certificates;
 mod clusters;
+mod crossing;
 mod fleet;
+mod impostor;
 mod link;
 mod opening;
+mod outage;
 mod push;
+mod refusals;
+mod replies;
 mod sentinels;
 mod server;
 mod sign_on;

@@ -87,9 +87,14 @@ pub fn slot(key: &str) -> Option<u16> {
 
 /// Until it is so, for ten seconds at most; how long it took.
 pub fn until(what: &str, so: impl Fn() -> bool) -> Duration {
+    until_within(what, 10, so)
+}
+
+/// Until it is so; for what others do in their own time.
+pub fn until_within(what: &str, seconds: u64, so: impl Fn() -> bool) -> Duration {
     let begun = Instant::now();
     while !so() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{what}: not within ten seconds");
+        assert!(begun.elapsed() < Duration::from_secs(seconds), "{what}: not within {seconds} seconds");
         std::thread::sleep(Duration::from_millis(1));
     }
     begun.elapsed()

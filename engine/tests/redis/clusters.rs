@@ -1,6 +1,6 @@
 //! A real cluster of six processes: slots that move, masters that die, and the shards that have nothing to do with it.
 
-use crate::asking::{Answer, ask_within, begin_at, command, until, wait};
+use crate::asking::{Answer, ask_within, begin_at, command, until, until_within, wait};
 use crate::opening::{examined, opened, target_of};
 use crate::push::{Notes, publish};
 use crate::server::Server;
@@ -15,8 +15,17 @@ pub struct Cluster {
     nodes: Vec<Server>,
 }
 
-const NODE: [&str; 6] =
-    ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"];
+/// A cluster that goes on without the slots that nobody has: otherwise Redis itself stops all shards for one.
+const NODE: [&str; 8] = [
+    "--cluster-enabled",
+    "yes",
+    "--cluster-node-timeout",
+    "1000",
+    "--repl-diskless-sync-delay",
+    "0",
+    "--cluster-require-full-coverage",
+    "no",
+];
 
 impl Cluster {
     fn start() -> Self {
@@ -30,13 +39,13 @@ impl Cluster {
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         let cluster = Cluster { nodes };
-        until("the cluster stands", || {
+        until_within("the cluster stands", 30, || {
             cluster.nodes.iter().all(|node| {
                 let info = node.tell(&["CLUSTER", "INFO"]);
                 info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:6")
             })
         });
-        until("replicas are in sync", || {
+        until_within("replicas are in sync", 30, || {
             (0..6).filter(|&index| cluster.info(index, "replication").contains("master_link_status:up")).count() == 3
         });
         cluster
@@ -177,34 +186,31 @@ fn a_dead_shard_does_not_slow_the_others_and_its_replica_is_found() {
     let heir = cluster.replica_of(dead);
     cluster.nodes[dead].kill();
     let begun = Instant::now();
-    let mut slowest = Duration::ZERO;
+    let (mut asked, mut slow) = (0, 0);
     let mut healed = None;
     while healed.is_none() {
         assert!(begun.elapsed() < Duration::from_secs(20), "not healed");
         for key in &living {
-            let asked = Instant::now();
-            let answer = set(&opened, key, "w");
-            // Redis itself stops all shards for a moment while it has not yet agreed on the heir.
-            match answer {
-                Ok(Value::Okay) => slowest = slowest.max(asked.elapsed()),
-                Err(trouble) => assert!(format!("{trouble}").contains("CLUSTERDOWN"), "{trouble:?}"),
-                other => panic!("{other:?}"),
-            }
+            let since = Instant::now();
+            assert_eq!(set(&opened, key, "w"), Ok(Value::Okay), "{key}");
+            asked += 1;
+            slow += u32::from(since.elapsed() > Duration::from_millis(50));
         }
         if set(&opened, "{dead}", "w") == Ok(Value::Okay) {
             healed = Some(begun.elapsed());
         }
     }
-    assert!(slowest < Duration::from_millis(150), "{slowest:?}");
+    // A busy machine is slow now and then; who waited for the dead shard would be slow each time.
+    assert!(slow * 50 < asked, "{slow} of {asked} took longer than 50 ms");
     assert!(cluster.is_master(heir));
-    println!("healed after {healed:?}, slowest of the others {slowest:?}");
+    println!("healed after {healed:?}, {slow} of {asked} on other shards above 50 ms");
     until("heard", || {
         publish(&opened, "c", "message");
         notes.has("message")
     });
     // Come back as a replica, it is no trouble either.
     cluster.nodes[dead].restart();
-    until("a replica", || !cluster.is_master(dead));
+    until_within("a replica", 30, || !cluster.is_master(dead));
     assert_eq!(set(&opened, "{dead}", "x"), Ok(Value::Okay));
 }
 
@@ -217,7 +223,7 @@ fn a_failover_that_was_asked_for_is_followed_by_what_the_old_master_says() {
     let old = cluster.owner(slot_of(b"k"));
     let heir = cluster.replica_of(old);
     assert_eq!(cluster.nodes[heir].tell(&["CLUSTER", "FAILOVER"]), "+OK");
-    until("promoted", || cluster.is_master(heir) && !cluster.is_master(old));
+    until_within("promoted", 30, || cluster.is_master(heir) && !cluster.is_master(old));
     let begun = Instant::now();
     until("followed", || set(&opened, "k", "2") == Ok(Value::Okay));
     let took = begun.elapsed();

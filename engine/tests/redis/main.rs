@@ -11,5 +11,7 @@
 )]
 
 mod asking;
+mod limiter_vectors;
 mod link;
+mod manual;
 mod server;

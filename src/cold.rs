@@ -8,7 +8,7 @@ mod breaker;
 mod bulkhead;
 mod cache;
 mod limiter;
-mod redis;
+pub(crate) mod redis;
 mod registries;
 
 use crate::environment::{Environment, Handle, Id, Kept, Open};
@@ -101,6 +101,7 @@ pub fn let_go(env: Env, id: u32, end: bool) -> Result<()> {
     }
     match handle {
         Handle::Limiter { handle, .. } => let_go!(handle.limiter()),
+        Handle::RemoteLimiter(limiter) => let_go!(limiter),
         Handle::Breaker(handle) => let_go!(handle.breaker()),
         Handle::Budget(budget) => let_go!(budget),
         Handle::Bulkhead(handle) => let_go!(handle.bulkhead()),
@@ -118,6 +119,7 @@ pub fn let_go(env: Env, id: u32, end: bool) -> Result<()> {
 pub fn has_ended(env: Env, id: u32) -> Result<bool> {
     Ok(environment(env)?.handles.borrow().get(id).is_none_or(|open| match &open.handle {
         Handle::Limiter { handle, .. } => handle.limiter().life().has_ended(),
+        Handle::RemoteLimiter(limiter) => limiter.life().has_ended(),
         Handle::Breaker(handle) => handle.breaker().life().has_ended(),
         Handle::Budget(budget) => budget.life().has_ended(),
         Handle::Bulkhead(handle) => handle.has_ended(),

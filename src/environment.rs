@@ -1,6 +1,7 @@
 //! What one JavaScript environment has: handles by id, its ledger and mailbox, and the two arrays it shares with its
 //! JavaScript. Owns their end. Never shared with another thread.
 
+use crate::cold::redis::Store;
 use crate::hot;
 use crate::mailbox::{Address, AskId, Mailbox, Payload, Sender};
 use crate::slots::{AllCopies, Counters, SlotArray};
@@ -12,6 +13,7 @@ use spillway_engine::primitive::bulkhead::BulkheadHandle;
 use spillway_engine::primitive::cache::CacheHandle;
 use spillway_engine::primitive::limiter::LimiterHandle;
 use spillway_engine::primitive::registry::Registry;
+use spillway_engine::primitive::remote::limiter::RemoteLimiter;
 use spillway_engine::store::generations::SLOTS;
 use spillway_engine::store::ledger::Ledger;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -86,6 +88,7 @@ pub(crate) enum Handle {
         /// The moment charges are dated from, so that a date fits a double to the nanosecond. One for all that share a clock.
         origin: Moment,
     },
+    RemoteLimiter(Arc<RemoteLimiter>),
     Breaker(BreakerHandle),
     Budget(Arc<Budget>),
     Bulkhead(BulkheadHandle),
@@ -108,6 +111,8 @@ pub(crate) struct Kept {
     pub(crate) origin: Moment,
     /// Whether other environments may have it, so that it does not end with this one.
     pub(crate) is_shared: bool,
+    /// What it goes over; none for what is in the process.
+    pub(crate) store: Option<Arc<Store>>,
 }
 
 /// What [`Environment::attach`] brings.
@@ -246,11 +251,23 @@ impl Environment {
     /// stays alive until then. None in an environment that is not attached.
     pub(crate) fn ask(&self, env: sys::napi_env) -> Option<(AskId, Sender)> {
         let mailbox = self.mailbox()?;
-        let id = self.next_ask.get();
-        // JavaScript tells an ask from other integers by its sign.
-        self.next_ask.set((id + 1) & AskId::MAX >> 1);
+        let id = self.number_of_ask();
         self.count_wait(env, true);
-        Some((id, Sender::new(mailbox.clone(), id)))
+        Some((id, Sender::new(mailbox.clone(), id, true)))
+    }
+
+    /// As [`Environment::ask`], but the process does not wait for the answer.
+    pub(crate) fn ask_in_passing(&self) -> Option<(AskId, Sender)> {
+        let mailbox = self.mailbox()?;
+        let id = self.number_of_ask();
+        Some((id, Sender::new(mailbox.clone(), id, false)))
+    }
+
+    /// JavaScript tells an ask from other integers by its sign.
+    fn number_of_ask(&self) -> AskId {
+        let id = self.next_ask.get();
+        self.next_ask.set((id + 1) & AskId::MAX >> 1);
+        id
     }
 
     /// The environment ends: nobody writes its memory or wakes it any more, and what it held goes back.

@@ -12,6 +12,7 @@ mod bulkhead;
 mod cache;
 mod limiter;
 mod passage;
+mod remote;
 
 use crate::environment::{Environment, Handle};
 use crate::mailbox::{Answer, AskId, Mail, NUMBERS, Payload};
@@ -278,7 +279,6 @@ impl<const N: usize> Call<'_, N> {
 
     /// An answer as `mail()` tells of it.
     fn answered_far(&self, ask: AskId, Answer { code, numbers, payload }: Answer) -> Reply {
-        self.environment.count_wait(self.env, false);
         self.environment.leave_all(0, numbers);
         let has_payload = f64::from(u8::from(payload.is_some()));
         self.environment.leave_all(NUMBERS, [f64::from(ask), f64::from(code), has_payload]);
@@ -353,7 +353,12 @@ unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> 
         let letter = match call.environment.mailbox().and_then(|mailbox| mailbox.next()) {
             Some(Mail::Letter(letter)) => letter,
             Some(Mail::Moved { id, transition }) => return call.moved(id, &transition),
-            Some(Mail::Answer(ask, answer)) => return call.answered_far(ask, answer),
+            Some(Mail::Answer { ask, answer, is_awaited }) => {
+                if is_awaited {
+                    call.environment.count_wait(call.env, false);
+                }
+                return call.answered_far(ask, answer);
+            }
             None => return call.integer(-1),
         };
         if !matches!(letter.news, News::Expired) {
@@ -413,8 +418,13 @@ pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: 
         .chain(breaker::CALLBACKS)
         .chain(budget::CALLBACKS)
         .chain(cache::CALLBACKS)
+        .chain(cache::far::CALLBACKS)
         .chain(cache::loads::CALLBACKS);
-    let all = all.chain(bulkhead::CALLBACKS).chain(limiter::CALLBACKS).chain(passage::CALLBACKS);
+    let all = all
+        .chain(bulkhead::CALLBACKS)
+        .chain(limiter::CALLBACKS)
+        .chain(passage::CALLBACKS)
+        .chain(remote::limiter::CALLBACKS);
     for (name, callback) in all {
         let mut function = ptr::null_mut();
         // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.

@@ -22,7 +22,12 @@ pub(crate) enum Mail {
         transition: Transition,
     },
     /// What was asked of Redis is answered.
-    Answer(AskId, Answer),
+    Answer {
+        ask: AskId,
+        answer: Answer,
+        /// Whether the process has waited for it.
+        is_awaited: bool,
+    },
 }
 
 /// The number JavaScript waits for an answer with.
@@ -57,11 +62,12 @@ pub(crate) enum Payload {
 pub(crate) struct Sender {
     mailbox: Option<Arc<Mailbox>>,
     ask: AskId,
+    is_awaited: bool,
 }
 
 impl Sender {
-    pub(crate) fn new(mailbox: Arc<Mailbox>, ask: AskId) -> Self {
-        Sender { mailbox: Some(mailbox), ask }
+    pub(crate) fn new(mailbox: Arc<Mailbox>, ask: AskId, is_awaited: bool) -> Self {
+        Sender { mailbox: Some(mailbox), ask, is_awaited }
     }
 
     /// Answer, from any thread. To an environment that has ended it does nothing.
@@ -71,7 +77,7 @@ impl Sender {
 
     fn post(&mut self, answer: Answer) {
         if let Some(mailbox) = self.mailbox.take() {
-            mailbox.post_anywhere(Mail::Answer(self.ask, answer));
+            mailbox.post_anywhere(Mail::Answer { ask: self.ask, answer, is_awaited: self.is_awaited });
         }
     }
 }

@@ -7,6 +7,7 @@
 //! 2 grace); 8 its age in milliseconds; 9 flags, 1 for "there is nothing" and 2 for "from a file".
 
 mod crossing;
+pub(super) mod far;
 pub(super) mod loads;
 
 use super::{Callback, Trouble, enter, fingerprint, moment};
@@ -142,13 +143,7 @@ unsafe extern "C" fn set_many<const MANUAL: bool>(
 ) -> sys::napi_value {
     enter::<6>(env, info, |call| {
         let now = call.now::<MANUAL>()?;
-        let entry = |(index, key): (usize, sys::napi_value)| {
-            call.environment.leave(0, index as f64);
-            let of = |argument| call.element(call.argument(argument), index as u32);
-            let units = call.units(key).filter(|units| !units.is_empty()).ok_or(Trouble::Key)?;
-            Ok(Entry { units, encoded: call.encoded(of(2), of(3), of(4))? })
-        };
-        let entries = call.elements(call.argument(1))?.enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let entries = call.entries()?;
         call.live_cache(|cache| {
             let keyed = entries
                 .iter()

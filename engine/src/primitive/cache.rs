@@ -4,15 +4,18 @@
 //! Mutate, then bump, then return: whoever has seen a mutator return finds every older copy invalid. What changes one key bumps
 //! the slot of the key, what changes many the slot of the cache.
 
+mod beneath;
 mod config;
 mod handle;
 mod loads;
 
+pub(crate) use beneath::Copied;
 pub use config::{CacheConfig, CacheReport};
 pub use handle::{CacheHandle, Encoded, UpTo};
 pub use loads::Miss;
 
 use super::life::Life;
+use super::remote::cache::Tier;
 use super::tally::Tally;
 use crate::clock::{Clock, MILLI, Moment, Nanos};
 use crate::error::{Code, Fault};
@@ -43,6 +46,8 @@ pub struct Cache {
     version: Mutex<Option<String>>,
     tally: Tally<COUNTERS>,
     life: Life,
+    /// What lies behind memory, if anything does.
+    tier: Option<Arc<Tier>>,
 }
 
 impl Moments for ByteStore {
@@ -71,8 +76,21 @@ impl Cache {
             version: Mutex::new(config.version.clone()),
             tally: Tally::default(),
             life: Life::default(),
+            tier: None,
             config,
         }
+    }
+
+    /// An empty cache in front of `tier`, which was made for the same configuration.
+    pub fn before(config: CacheConfig, generations: Arc<dyn Generations>, tier: Arc<Tier>) -> Self {
+        let mut cache = Cache::new(config, generations);
+        cache.tier = Some(tier);
+        cache
+    }
+
+    /// What lies behind it.
+    pub fn tier(&self) -> Option<&Arc<Tier>> {
+        self.tier.as_ref()
     }
 
     /// What it is made of.
@@ -89,6 +107,9 @@ impl Cache {
     pub fn end(&self) {
         self.life.end();
         self.bump_all();
+        if let Some(tier) = &self.tier {
+            tier.end();
+        }
     }
 
     /// The slot whose number rises when more than one key changes.
@@ -99,7 +120,8 @@ impl Cache {
     /// State and counters.
     pub fn report(&self) -> CacheReport {
         let estimates = |hit_ratio| self.bytes.estimates(hit_ratio);
-        CacheReport::new(&self.config, self.version(), self.tally.sums(), self.bytes.accounts(), estimates)
+        let redis = self.tier.as_ref().map(|tier| tier.report());
+        CacheReport::new(&self.config, self.version(), self.tally.sums(), self.bytes.accounts(), estimates, redis)
     }
 
     /// The moment of the last mutation: see [`CacheHandle::set_since`].
@@ -164,6 +186,15 @@ impl Cache {
         act(&Passport { name, version: version.as_deref(), codec: &self.config.codec })
     }
 
+    /// Unless somebody in this process goes on, the load is for others to begin.
+    fn let_others_load(&self, lead: Lead, goes_on: bool) {
+        if let Some(tier) = &self.tier
+            && !goes_on
+        {
+            tier.give_up(lead.flight);
+        }
+    }
+
     fn bump(&self, key: Fingerprint) {
         self.generations.bump(slot_of(key));
     }
@@ -208,11 +239,22 @@ impl Cache {
 /// A lead, or a place in a flight.
 impl Held for Cache {
     fn give_back(&self, token: Token, now: Clock<'_>) {
-        self.flights.hand_over(Lead::from(token), &self.bytes, now());
+        let lead = Lead::from(token);
+        let goes_on = self.flights.hand_over(lead, &self.bytes, now());
+        self.let_others_load(lead, goes_on);
     }
 
     fn leave(&self, (flight, place): Token, _now: Clock<'_>) -> bool {
         self.flights.leave(flight, Place::from_word(place))
+    }
+}
+
+/// Who has it open in this process has let go: nobody is to be told of what happens to it any more.
+impl Drop for Cache {
+    fn drop(&mut self) {
+        if let Some(tier) = &self.tier {
+            tier.end();
+        }
     }
 }
 

@@ -8,9 +8,11 @@ use super::cache::{Cache, CacheConfig};
 use super::life::Life;
 use super::limiter::{Limiter, LimiterConfig};
 use super::remote::Far;
+use super::remote::cache::Tier;
 use super::remote::limiter::{RemoteLimiter, RemoteLimiterConfig};
 use crate::clock::Nanos;
 use crate::error::{Code, Fault};
+use crate::redis::name::Home;
 use crate::store::fingerprint::random_word;
 use crate::store::generations::Generations;
 use dashmap::DashMap;
@@ -130,7 +132,17 @@ kind!(Breaker, BreakerConfig, "breaker", |config, makings| {
 });
 kind!(Budget, BudgetConfig, "budget", |config, _makings| Ok(Budget::new(config)));
 kind!(Bulkhead, BulkheadConfig, "bulkhead", |config, _makings| Ok(Bulkhead::new(config)));
-kind!(Cache, CacheConfig, "cache", |config, makings| Ok(Cache::new(config, makings.generations.clone())));
+kind!(Cache, CacheConfig, "cache", |config, makings| {
+    let Makings { identity, generations, far } = makings;
+    Ok(match far {
+        None => Cache::new(config, (*generations).clone()),
+        Some(far) => {
+            let home = Home::new(&identity.prefix, "cache", &identity.name);
+            let tier = Tier::new(&config, home, far.remote.clone(), far.deadline);
+            Cache::before(config, (*generations).clone(), tier)
+        }
+    })
+});
 
 /// Every primitive that has a name.
 pub struct Registry {
@@ -235,6 +247,18 @@ impl Registry {
             end(&any.0);
             false
         });
+    }
+
+    /// The states of its breakers, as other processes are told. Of breakers per key nothing can be said in a word.
+    pub fn breaker_states(&self) -> Map<String, Value> {
+        let all: Vec<_> = self.names.iter().map(|named| (named.key().name.clone(), named.value().clone())).collect();
+        let state = |(name, any): (String, AnyKind)| match any.0 {
+            Any::Breaker(breaker) if breaker.config().max_keys.is_none() => {
+                Some((name, breaker.state().as_str().into()))
+            }
+            _ => None,
+        };
+        all.into_iter().filter_map(state).collect()
     }
 
     /// Configuration, state and counters of everything, at `now`, as the JSON text a user sees.

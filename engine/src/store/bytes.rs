@@ -65,6 +65,15 @@ pub struct Look {
     pub fresh_for: i64,
 }
 
+/// The age of an entry of another tier.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aged {
+    /// How it lives, on this process's clock.
+    pub(crate) life: Life,
+    /// How long it has been stored.
+    pub(crate) age: Nanos,
+}
+
 /// What a reader finds, without the value.
 struct Sight {
     state: State,
@@ -182,6 +191,38 @@ impl ByteStore {
                 expired: false,
             },
         )
+    }
+
+    /// Make an entry that is as old as it is elsewhere. It is nowhere yet. `born` is the moment before which it was looked for there.
+    pub(crate) fn make_aged(&self, draft: &Draft<'_>, born: u64, Aged { life, age }: Aged, now: Nanos) -> Value {
+        let stamp = self.invalidations.next_moment();
+        let (stored_ms, expired) = ((now / MILLI).wrapping_sub(age / MILLI), life.expired);
+        Value::new(draft, Origin { stamp, born, stored_ms, ends: life.ends, restored: false, expired })
+    }
+
+    /// How something lives that stays fresh for `fresh_for`, or did so long ago. `expired`: it has only its grace left, until then;
+    /// and what its tags say.
+    pub(crate) fn life_of(
+        &self,
+        fresh_for: i64,
+        negative: bool,
+        expired: Option<Nanos>,
+        tags: Option<Expiry>,
+        now: Nanos,
+    ) -> Life {
+        let ends = self.windows.ends_of(now, fresh_for, negative);
+        let life = match expired {
+            None => Life { ends, negative, restored: false, expired: false },
+            Some(until) => Life { ends: ends.min(until), negative, restored: false, expired: true },
+        };
+        tags.map_or(life, |expiry| self.expired(life, expiry))
+    }
+
+    /// What an entry of this life is good for, and how long it stays fresh. None: it is gone.
+    pub(crate) fn outlook(&self, life: Life, now: Nanos) -> Option<(State, i64)> {
+        let state = self.windows.state(life, now)?;
+        let fresh_for = self.windows.fresh_for(life, now);
+        Some((state, if state == State::Fresh { fresh_for } else { fresh_for.min(0) }))
     }
 
     /// What tags and clears say of an entry, and how it ages then. Both at once, since an expired tag makes for an earlier end.

@@ -25,6 +25,9 @@ pub const STEP: Nanos = 10_000;
 /// Tags one entry may have.
 pub const MAX_TAGS: usize = 128;
 
+/// The tags of an entry, as they are handed on.
+pub(crate) type TagList = smallvec::SmallVec<[TagHash; 8]>;
+
 const LOW: u64 = (1 << 48) - 1;
 const AGES: u64 = (1 << 40) - 1;
 

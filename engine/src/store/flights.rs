@@ -307,14 +307,29 @@ impl Flights {
     }
 
     /// The load of `lead` failed, or he is gone: the longest waiting passenger who is still there leads now. With none left the
-    /// flight is over. Nothing, if he leads no more.
-    pub fn hand_over(&self, mut lead: Lead, moments: &impl Moments, now: Nanos) {
+    /// flight is over. Nothing, if he leads no more. Whether the flight goes on.
+    pub fn hand_over(&self, mut lead: Lead, moments: &impl Moments, now: Nanos) -> bool {
         while let Some((next_lead, next)) = self.pass_on(lead, moments, now) {
             if call(next_lead, &next) {
-                return;
+                return true;
             }
             lead = next_lead;
         }
+        self.of_flight(lead.flight).lock().flights.contains_key(&lead.flight)
+    }
+
+    /// The time of `lead` begins anew. Whether he leads.
+    pub fn renew(&self, lead: Lead, now: Nanos) -> bool {
+        let mut airport = self.of_flight(lead.flight).lock();
+        let Some(flight) = airport.led_by(lead) else { return false };
+        flight.since = now;
+        true
+    }
+
+    /// Do something about `key` while nobody changes it, and without detaching who loads it.
+    pub fn beside<R>(&self, key: Fingerprint, act: impl FnOnce() -> R) -> R {
+        let _airport = self.of_key(key).1.lock();
+        act()
     }
 
     fn pass_on(&self, lead: Lead, moments: &impl Moments, now: Nanos) -> Option<(Lead, Passenger)> {

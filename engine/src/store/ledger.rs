@@ -149,6 +149,11 @@ impl Ledger {
         self.book.lock().find_locked(receipt).filter(|entry| entry.waiting).map(|entry| entry.token)
     }
 
+    /// Under what something is held. None if it is not.
+    pub fn held(&self, receipt: Receipt) -> Option<Token> {
+        self.book.lock().find_locked(receipt).filter(|entry| !entry.waiting).map(|entry| entry.token)
+    }
+
     /// Strike out what is held. None if it was struck out before: a permit comes back once.
     pub fn settle(&self, receipt: Receipt) -> Option<Token> {
         self.strike(receipt, false).map(|entry| entry.token)

@@ -40,7 +40,7 @@ impl Record {
     /// Expired once more. Who has gone by the last time must not come back by this one; who has not keeps the limit he had, and so
     /// do those born in between.
     fn expire(&mut self, moment: u64, mut until: Nanos, now: Nanos, wall_ms: u64, grace: Nanos) {
-        if self.soft == moment {
+        if self.soft >= moment {
             return;
         }
         if self.soft > 0 {
@@ -103,16 +103,16 @@ impl Halves {
 
 /// When an entry was expired by its tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Expiry {
+pub(crate) struct Expiry {
     /// Grace began here.
-    pub(super) at: Nanos,
+    pub(crate) at: Nanos,
     /// And ends here at the latest.
-    pub(super) until: Nanos,
+    pub(crate) until: Nanos,
 }
 
 /// What tags say of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ruling {
+pub(crate) enum Ruling {
     /// Nothing has happened to them since it was born.
     Good,
     /// Some were expired: of the entry there is only its grace left.
@@ -123,7 +123,7 @@ pub(super) enum Ruling {
 
 /// Invalidations of tags, and the last clear.
 #[derive(Default)]
-pub(super) struct Invalidations {
+pub(crate) struct Invalidations {
     /// The last mutation. Taken under the lock of `halves` where an invalidation takes it.
     moment: AtomicU64,
     cleared_at: AtomicU64,
@@ -156,30 +156,59 @@ impl Invalidations {
 
     /// Whether a clear concerns what was born at `born`.
     #[inline]
-    pub(super) fn cleared_since(&self, born: u64) -> bool {
+    pub(crate) fn cleared_since(&self, born: u64) -> bool {
         born <= self.cleared_at.load(Ordering::Acquire)
     }
 
     /// From now on, entries with one of `tags` that were born before are gone, or have only their `grace` left.
     pub(super) fn invalidate(&self, tags: &[TagHash], force: Force, now: Nanos, wall_ms: u64, grace: Nanos) {
+        self.record(|| self.next_moment(), tags, force, now, wall_ms, grace);
+    }
+
+    /// As if that had been done at `moment`, of a store that gives out moments for many.
+    pub(crate) fn invalidate_at(&self, moment: u64, tags: &[TagHash], force: Force, now: Nanos, grace: Nanos) {
+        self.record(|| moment, tags, force, now, 0, grace);
+    }
+
+    /// As if everything had been forgotten at `moment`.
+    pub(crate) fn clear_at(&self, moment: u64) {
+        self.cleared_at.fetch_max(moment, Ordering::AcqRel);
+    }
+
+    /// Tagged entries born up to `moment` count as invalidated.
+    pub(crate) fn raise_floor(&self, moment: u64) {
+        let mut halves = self.halves.write();
+        halves.floor = halves.floor.max(moment);
+        self.last.fetch_max(moment, Ordering::AcqRel);
+    }
+
+    fn record(
+        &self,
+        moment: impl FnOnce() -> u64,
+        tags: &[TagHash],
+        force: Force,
+        now: Nanos,
+        wall_ms: u64,
+        grace: Nanos,
+    ) {
         if tags.is_empty() {
             return;
         }
         let gone = {
             let mut halves = self.halves.write();
-            let moment = self.next_moment();
+            let moment = moment();
             let mut gone = Vec::new();
             for tag in tags {
                 let mut record = halves.record(*tag).copied().unwrap_or_default();
                 match force {
-                    Force::Hard => (record.hard, record.hard_wall_ms) = (moment, wall_ms),
+                    Force::Hard => (record.hard, record.hard_wall_ms) = (moment.max(record.hard), wall_ms),
                     Force::Soft(until) => record.expire(moment, until, now, wall_ms, grace),
                 }
                 halves.young.insert(*tag, record);
                 if halves.young.len() >= MAX_RECORDS / 2 {
                     let Halves { young, old, floor, floor_wall_ms, old_until, old_until_wall_ms } = &mut *halves;
-                    (*floor, *floor_wall_ms) = (*old_until, *old_until_wall_ms);
-                    (*old_until, *old_until_wall_ms) = (moment, wall_ms);
+                    (*floor, *floor_wall_ms) = ((*floor).max(*old_until), *old_until_wall_ms);
+                    (*old_until, *old_until_wall_ms) = ((*old_until).max(moment), wall_ms);
                     let fresh = Records::with_hasher(young.hasher().clone());
                     gone.push(std::mem::replace(old, std::mem::replace(young, fresh)));
                 }
@@ -192,7 +221,7 @@ impl Invalidations {
 
     /// What `tags` say of an entry that was born at `born`.
     #[inline]
-    pub(super) fn ruling(&self, tags: impl Iterator<Item = TagHash>, born: u64) -> Ruling {
+    pub(crate) fn ruling(&self, tags: impl Iterator<Item = TagHash>, born: u64) -> Ruling {
         if born > self.last() { Ruling::Good } else { self.ruling_looked_up(tags, born) }
     }
 

@@ -11,7 +11,22 @@
 )]
 
 mod asking;
+mod certificates;
+mod clusters;
+mod crossing;
+mod fleet;
+mod impostor;
+mod limiter_cells;
+mod limiter_traces;
 mod limiter_vectors;
+mod limiters;
 mod link;
 mod manual;
+mod opening;
+mod outage;
+mod push;
+mod refusals;
+mod replies;
+mod sentinels;
 mod server;
+mod sign_on;

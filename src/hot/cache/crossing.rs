@@ -1,7 +1,7 @@
 //! How values, keys and tags cross, and what is left beside an answer. Owns every look into JavaScript's memory for the cache.
 //! Never asks a cache anything.
 
-use super::Tags;
+use super::{Entry, Tags};
 use crate::environment::Handle;
 use crate::hot::{Call, Reply, Trouble};
 use napi::sys;
@@ -78,6 +78,17 @@ impl<const N: usize> Call<'_, N> {
         };
         let tags = Cow::Owned(self.tags(tags)?.into_vec());
         Ok(Encoded { kind, value: value.into(), tags, ttl_ms: self.maybe(ttl) })
+    }
+
+    /// Many values on their way in, from the arguments of `cacheSetMany`. Left in trouble: which.
+    pub(in crate::hot) fn entries(&self) -> Result<Vec<Entry>, Trouble> {
+        let entry = |(index, key): (usize, sys::napi_value)| {
+            self.environment.leave(0, index as f64);
+            let of = |argument| self.element(self.argument(argument), index as u32);
+            let units = self.units(key).filter(|units| !units.is_empty()).ok_or(Trouble::Key)?;
+            Ok(Entry { units, encoded: self.encoded(of(2), of(3), of(4))? })
+        };
+        self.elements(self.argument(1))?.enumerate().map(entry).collect()
     }
 
     fn bytes(&self, value: sys::napi_value) -> Option<Vec<u8>> {
@@ -226,7 +237,7 @@ impl<const N: usize> Call<'_, N> {
     }
 }
 
-fn state_number(state: State) -> u8 {
+pub(super) fn state_number(state: State) -> u8 {
     match state {
         State::Fresh => 0,
         State::Stale => 1,
@@ -234,6 +245,6 @@ fn state_number(state: State) -> u8 {
     }
 }
 
-fn flags(value: &Value) -> f64 {
+pub(super) fn flags(value: &Value) -> f64 {
     f64::from(u8::from(value.negative()) | u8::from(value.restored()) << 1)
 }

@@ -1,6 +1,7 @@
 //! What a cache is made of, and what is told of it. Owns the names of its counters. Never counts.
 
 use crate::primitive::limit::Provenance;
+use crate::primitive::remote::cache::TierReport;
 use crate::store::bytes::{Accounts, Estimates};
 use serde::Serialize;
 
@@ -68,6 +69,8 @@ pub struct CacheReport {
     /// Of all who asked, how many were served at once. None before the first.
     hit_ratio: Option<f64>,
     estimates: Estimates,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis: Option<TierReport>,
 }
 
 impl CacheReport {
@@ -77,6 +80,7 @@ impl CacheReport {
         counts: [u64; COUNTERS],
         accounts: Accounts,
         estimates: impl FnOnce(f64) -> Estimates,
+        redis: Option<TierReport>,
     ) -> Self {
         let [hits, misses, stale, graced, loads, load_failures, refreshes, sets, deletes] = counts;
         let (served, asked) = (hits + stale, hits + stale + misses);
@@ -101,6 +105,7 @@ impl CacheReport {
             max_bytes: config.max_bytes,
             hit_ratio,
             estimates: hit_ratio.map(estimates).unwrap_or_default(),
+            redis,
         }
     }
 }

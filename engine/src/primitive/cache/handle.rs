@@ -60,12 +60,20 @@ pub struct CacheHandle {
 impl CacheHandle {
     /// A handle that writes into `ledger` and has counters of its own.
     pub fn new(cache: Arc<Cache>, ledger: Arc<Ledger>) -> Self {
+        if let Some(tier) = cache.tier() {
+            tier.bind(&cache);
+        }
         CacheHandle { stripe: cache.tally.stripe(), cache, ledger, one_thread: PhantomData }
     }
 
     /// The cache itself.
     pub fn cache(&self) -> &Arc<Cache> {
         &self.cache
+    }
+
+    /// Where it is written down what this thread leads and waits for.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
     }
 
     /// The value, if it is there and fresh enough; as if it had `tags` beside its own.

@@ -6,6 +6,7 @@ use super::{CacheHandle, Encoded};
 use crate::clock::{Clock, Nanos};
 use crate::error::Fault;
 use crate::policy::freshness::State;
+use crate::primitive::remote::cache::Landing;
 use crate::store::bytes::Look;
 use crate::store::fingerprint::Key;
 use crate::store::flights::{Boarding, Landed, Lead, Passenger, Purpose, Stored, Usurping};
@@ -54,7 +55,8 @@ impl CacheHandle {
                 Miss::Lead(receipt)
             }
             Boarding::Lead(lead) => {
-                cache.flights.hand_over(lead, &cache.bytes, now);
+                let goes_on = cache.flights.hand_over(lead, &cache.bytes, now);
+                cache.let_others_load(lead, goes_on);
                 Miss::Refused
             }
         }
@@ -83,16 +85,21 @@ impl CacheHandle {
         }
         let (key, ttl, keeps) = (draft.key, draft.ttl, !encoded.is_nothing() || draft.ttl > 0);
         let value = cache.bytes.make(&draft, Some(approach.born), now);
-        let landed = cache.flights.land(Lead::from(token), &cache.bytes, now, |attached| Stored {
-            result: attached.then(|| match keeps {
+        let lead = Lead::from(token);
+        let landed = cache.flights.land(lead, &cache.bytes, now, |attached| {
+            let invalidated = cache.bytes.invalidated_since(&encoded.tags, approach.born);
+            let outgoing = attached.then(|| match keeps {
                 true => cache.bytes.insert(key, &value, now).outgoing,
                 false => cache.bytes.remove(key, now).1,
-            }),
-            invalidated: cache.bytes.invalidated_since(&encoded.tags, approach.born),
+            });
+            Stored { result: (outgoing, attached && !invalidated), invalidated }
         });
-        let Some(Landed { result: outgoing, passengers }) = landed else { return Ok(None) };
+        let Some(Landed { result: (outgoing, good), passengers }) = landed else { return Ok(None) };
         if outgoing.is_some() {
             cache.bump(key);
+        }
+        if let Some(tier) = cache.tier() {
+            tier.landed(lead.flight, Landing { key, encoded, ttl, stamp: value.stamp(), good, keeps });
         }
         drop(outgoing);
         for Passenger { ledger, receipt } in passengers {
@@ -110,7 +117,9 @@ impl CacheHandle {
 
     fn failed(&self, token: Token, now: Nanos) {
         self.stripe.add(LOAD_FAILURES, 1);
-        self.cache.flights.hand_over(Lead::from(token), &self.cache.bytes, now);
+        let lead = Lead::from(token);
+        let goes_on = self.cache.flights.hand_over(lead, &self.cache.bytes, now);
+        self.cache.let_others_load(lead, goes_on);
     }
 
     /// Lead instead of waiting, if whoever leads is past his time.

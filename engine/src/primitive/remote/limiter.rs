@@ -82,8 +82,7 @@ impl Serialize for RemoteLimiterConfig {
             remember_denials: bool,
         }
         let &RemoteLimiterConfig { ref limits, fail_mode, mode, share, remember_denials } = self;
-        serializer
-            .collect_seq(limits.iter().map(|limit| Whole { limit, fail_mode, mode, share, remember_denials }))
+        serializer.collect_seq(limits.iter().map(|limit| Whole { limit, fail_mode, mode, share, remember_denials }))
     }
 }
 
@@ -229,15 +228,15 @@ impl RemoteLimiter {
         };
         let burst = burst.or(limit).unwrap_or(own.burst);
         let window = window_ms.unwrap_or(own.window_ms);
-        let config =
-            LimitConfig { limit: limit.unwrap_or(own.limit), window_ms: window, burst, ..own.clone() };
+        let config = LimitConfig { limit: limit.unwrap_or(own.limit), window_ms: window, burst, ..own.clone() };
         let measure = Arc::new(Measure::new(&config, false, own.limit)?);
         let same_cell = window == own.window_ms;
         if !same_cell {
             let mut apart = self.apart.lock();
             if !apart.iter().any(|other| other.shares_cells(&measure)) {
                 if apart.len() >= WINDOWS {
-                    let message = format!("the plans of \"{}\" have {WINDOWS} windows of different lengths already", own.name);
+                    let message =
+                        format!("the plans of \"{}\" have {WINDOWS} windows of different lengths already", own.name);
                     return Err(Fault::new(Code::Option, format!("{message}; open a limiter for each")));
                 }
                 apart.push(measure.clone());

@@ -168,7 +168,8 @@ impl RemoteLimiter {
         done: impl FnOnce(Result<(Outcome, Ticks), Trouble>) + Send + 'static,
     ) {
         let nonce = Nonce::next();
-        let window = if put.measure.unit().is_some() { self.hours.guess(put.measure.width(), (self.clocks)()) } else { 0 };
+        let window =
+            if put.measure.unit().is_some() { self.hours.guess(put.measure.width(), (self.clocks)()) } else { 0 };
         let Put { measure, stem, cost, least, patience, looks, sent } = &put;
         let cell = measure.cell(stem, window);
         let question =

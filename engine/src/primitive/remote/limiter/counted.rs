@@ -76,7 +76,8 @@ impl RemoteLimiter {
         match reply {
             Ok(Value::Int(sum)) => {
                 let sum = u64::try_from(sum).unwrap_or(0);
-                let spent = (sum % unit == 0).then(|| u32::try_from(sum / unit).unwrap_or(0)).filter(|&spent| spent > 0);
+                let spent =
+                    (sum % unit == 0).then(|| u32::try_from(sum / unit).unwrap_or(0)).filter(|&spent| spent > 0);
                 match spent {
                     Some(spent) => {
                         if spent == 1 {

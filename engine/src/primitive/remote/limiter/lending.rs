@@ -52,8 +52,7 @@ impl RemoteLimiter {
         let missing = credit.size(self.share(), now.mono).saturating_sub(credit.held(credits.time(now.mono)));
         let Some(measure) = self.measures.first().filter(|_| missing > 0) else { return credit.end() };
         let stem = self.stem(key);
-        let put =
-            Put { measure: measure.clone(), stem, cost: missing, least: 1, patience: 0, looks: false, sent: now };
+        let put = Put { measure: measure.clone(), stem, cost: missing, least: 1, patience: 0, looks: false, sent: now };
         let (this, credit) = (self.clone(), credit.clone());
         self.put(put.clone(), TRIES, move |outcome| {
             if let Ok((Outcome::Judged(judged), at)) = outcome {

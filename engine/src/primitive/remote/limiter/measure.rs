@@ -67,7 +67,9 @@ impl Measure {
             Algorithm::SlidingWindow if limit > MAX_LIMIT => {
                 return Err(Fault::new(
                     Code::Option,
-                    format!("`limit` {limit} is more than a sliding window can hold, {MAX_LIMIT}; use a token bucket or a fixed window"),
+                    format!(
+                        "`limit` {limit} is more than a sliding window can hold, {MAX_LIMIT}; use a token bucket or a fixed window"
+                    ),
                 ));
             }
             Algorithm::SlidingWindow => Rule::Sliding(SlidingWindow::new(limit, window), shift_of(window)),
@@ -75,7 +77,9 @@ impl Measure {
             Algorithm::FixedWindow if limit > MOST_COUNTED => {
                 return Err(Fault::new(
                     Code::Option,
-                    format!("a `limit` of {limit} in the place of {unit_of} is more than can be counted beside it, {MOST_COUNTED}"),
+                    format!(
+                        "a `limit` of {limit} in the place of {unit_of} is more than can be counted beside it, {MOST_COUNTED}"
+                    ),
                 ));
             }
             Algorithm::FixedWindow => Rule::Counted(FixedWindow::new(limit, window), unit(unit_of)),

@@ -89,13 +89,7 @@ impl Round {
             Some(plan) => vec![plan.measure.clone()],
             None => limiter.measures.to_vec(),
         };
-        self.asks.push(One {
-            stem: limiter.stem(key),
-            limiter: limiter.clone(),
-            key: key.fingerprint,
-            cost,
-            measures,
-        });
+        self.asks.push(One { stem: limiter.stem(key), limiter: limiter.clone(), key: key.fingerprint, cost, measures });
     }
 
     /// Whether a charge that is made twice counts once: where some limit that is charged in any case remembers it.
@@ -120,9 +114,11 @@ impl Round {
             one.measures.iter().map(window).collect()
         };
         let windows: Vec<Vec<u64>> = self.asks.iter().map(windows).collect();
-        let parts = || self.asks.iter().zip(&windows).flat_map(|(one, windows)| {
-            one.measures.iter().zip(windows).map(move |(measure, &window)| (one, measure, window))
-        });
+        let parts = || {
+            self.asks.iter().zip(&windows).flat_map(|(one, windows)| {
+                one.measures.iter().zip(windows).map(move |(measure, &window)| (one, measure, window))
+            })
+        };
         let homes = self.asks.iter().map(|one| one.limiter.home_of(&one.stem));
         let cells = parts().map(|(one, measure, window)| measure.cell(&one.stem, window));
         let keys: Vec<Vec<u8>> = homes.chain(cells).collect();

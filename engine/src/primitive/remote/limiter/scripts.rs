@@ -66,8 +66,7 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     /// Its nine arguments.
     pub(super) fn put(&self, request: Request) -> Request {
-        let request =
-            request.arg([self.measure.letter()]).number(self.cost.into()).number(self.least.into());
+        let request = request.arg([self.measure.letter()]).number(self.cost.into()).number(self.least.into());
         let request =
             self.measure.rate(self.patience, self.window).into_iter().fold(request, |request, number| match number {
                 Number::Text(text) => request.arg(text),

@@ -82,10 +82,9 @@ impl StandIn {
             _ => None,
         };
         match (self.mode, local) {
-            (FailMode::Local, Some(local)) => RemoteDecision {
-                shadowed: local.shadowed,
-                ..told(local.ok(), local.verdict, local.spoke.1)
-            },
+            (FailMode::Local, Some(local)) => {
+                RemoteDecision { shadowed: local.shadowed, ..told(local.ok(), local.verdict, local.spoke.1) }
+            }
             (FailMode::Open | FailMode::Local, _) => told(true, bare(Answer::Allowed), self.speaker()),
             (FailMode::Closed, _) if cost == 0 => told(true, bare(Answer::Allowed), self.speaker()),
             (FailMode::Closed, _) => {

@@ -37,10 +37,14 @@ fn another_applications_data_is_told_and_never_touched() {
     let (_server, store) = store();
     for limit in each() {
         let limiter = open("foreign", strict(vec![limit.clone()]), &store);
-        let several = open("several", strict(vec![
-            LimitConfig { name: "a".to_owned(), ..limit.clone() },
-            LimitConfig { name: "b".to_owned(), ..bucket(5, 5_000.0, 5) },
-        ]), &store);
+        let several = open(
+            "several",
+            strict(vec![
+                LimitConfig { name: "a".to_owned(), ..limit.clone() },
+                LimitConfig { name: "b".to_owned(), ..bucket(5, 5_000.0, 5) },
+            ]),
+            &store,
+        );
         let key = Text::new("ada");
         for limiter in [&limiter, &several] {
             store.raw(&[b"FLUSHALL"]);
@@ -48,7 +52,8 @@ fn another_applications_data_is_told_and_never_touched() {
             assert!(charge.ok && charge.by == By::Redis);
             assert!(consume(limiter, &key, 1, store.now()).ok);
             for name in keys(&store) {
-                for foreign in ["hello", "42", "", "x marks the spot", "b0123", "s and so on", "f", "zebra of 17 chars"] {
+                for foreign in ["hello", "42", "", "x marks the spot", "b0123", "s and so on", "f", "zebra of 17 chars"]
+                {
                     store.raw(&[b"SET", &name, foreign.as_bytes()]);
                     if foreign.is_empty() {
                         // Nothing is the same as nothing: it may be written over.
@@ -57,14 +62,23 @@ fn another_applications_data_is_told_and_never_touched() {
                     let before = dump(&store, &name);
                     for cost in [1, 2] {
                         let said = consume(limiter, &key, cost, store.now());
-                        assert_eq!((said.reason, said.ok, said.by), (RemoteReason::Unavailable, false, By::FailMode), "{foreign}");
+                        assert_eq!(
+                            (said.reason, said.ok, said.by),
+                            (RemoteReason::Unavailable, false, By::FailMode),
+                            "{foreign}"
+                        );
                     }
                     assert_eq!(peek(limiter, &key, 1, store.now()).reason, RemoteReason::Unavailable);
                     let _ = reset(limiter, &key, store.now());
                     let _ = block(limiter, &key, 1_000 * MILLI, store.now());
                     let _ = unblock(limiter, &key, store.now());
                     limiter.refund(key.key(), 1, None, charge.charge, false, store.now(), |_| {});
-                    assert_eq!(dump(&store, &name), before, "{limit:?}, {foreign:?} under {}", String::from_utf8_lossy(&name));
+                    assert_eq!(
+                        dump(&store, &name),
+                        before,
+                        "{limit:?}, {foreign:?} under {}",
+                        String::from_utf8_lossy(&name)
+                    );
                 }
                 store.raw(&[b"DEL", &name]);
                 store.raw(&[b"RPUSH", &name, b"a", b"list"]);
@@ -122,7 +136,11 @@ fn every_two_keys_are_two_keys() {
     let tags: HashSet<Vec<u8>> = keys(&store)
         .into_iter()
         .map(|name| {
-            assert!(name.starts_with(b"spillway:test:limiter:odd %7Bname%7D%3A of %25:{"), "{}", String::from_utf8_lossy(&name));
+            assert!(
+                name.starts_with(b"spillway:test:limiter:odd %7Bname%7D%3A of %25:{"),
+                "{}",
+                String::from_utf8_lossy(&name)
+            );
             let [open, close] = [b'{', b'}'].map(|brace| name.iter().position(|&byte| byte == brace).unwrap());
             assert_eq!(close - open, 33, "the tag is a hash");
             name[open..close].to_vec()
@@ -146,10 +164,14 @@ fn a_charge_that_is_sent_twice_counts_once() {
         // A denial is written nowhere: sent twice, it is asked twice.
         store.repeats.store(2, Ordering::Relaxed);
         assert!(!consume(&limiter, &key, 1, store.now()).ok);
-        let pair = open(&format!("{:?} 2", limit.algorithm), strict(vec![
-            LimitConfig { name: "a".to_owned(), ..limit.clone() },
-            LimitConfig { name: "b".to_owned(), ..fixed(20, 1_000.0) },
-        ]), &store);
+        let pair = open(
+            &format!("{:?} 2", limit.algorithm),
+            strict(vec![
+                LimitConfig { name: "a".to_owned(), ..limit.clone() },
+                LimitConfig { name: "b".to_owned(), ..fixed(20, 1_000.0) },
+            ]),
+            &store,
+        );
         store.repeats.store(2, Ordering::Relaxed);
         let said = consume(&pair, &key, 4, store.now());
         assert!(said.ok && said.verdict.remaining == 6, "{said:?}");

@@ -1,7 +1,9 @@
 //! Random histories of keys, through memory and through Redis: the same verdicts, whatever is done and in which order.
 //! Times are whole microseconds, and so is the time a unit takes to refill: memory counts in nanoseconds.
 
-use crate::limiters::{TODAY, all, at, block, bucket, consume, fixed, of, open, peek, refund, reserve, reset, sliding, strict, unblock};
+use crate::limiters::{
+    TODAY, all, at, block, bucket, consume, fixed, of, open, peek, refund, reserve, reset, sliding, strict, unblock,
+};
 use crate::limiters::{Text, consume_on, micros_up};
 use crate::manual::{MICRO, Manual};
 use crate::server::Server;
@@ -104,7 +106,8 @@ fn trace(dice: &mut Dice, store: &Arc<Manual>, number: u64, algorithm: Algorithm
         let what = (number, step, cost, now.mono / MICRO, &limit);
         match dice.below(20) {
             0..11 => {
-                let (memory, redis) = (pair.memory.consume(print, cost, now).unwrap(), consume(&pair.redis, &key, cost, now));
+                let (memory, redis) =
+                    (pair.memory.consume(print, cost, now).unwrap(), consume(&pair.redis, &key, cost, now));
                 same(&memory, &redis, &("consume", what));
                 last_wait = micros_up(memory.verdict.retry_after);
                 counts[0] += u64::from(memory.ok());
@@ -179,7 +182,10 @@ fn traces(algorithm: Algorithm, count: u64, seed: u64) {
         trace(&mut dice, &store, number, algorithm, &mut counts);
     }
     let plain = store.count("INCRBY");
-    println!("{algorithm:?}: admitted, denied, peeks, refunds, resets, blocks {counts:?}, plain {plain}, {} s later", (store.micros() - TODAY) / 1_000_000);
+    println!(
+        "{algorithm:?}: admitted, denied, peeks, refunds, resets, blocks {counts:?}, plain {plain}, {} s later",
+        (store.micros() - TODAY) / 1_000_000
+    );
     assert!(counts.iter().all(|&count_of| count_of > count / 5), "{counts:?}");
     assert!(algorithm != Algorithm::FixedWindow || plain > count / 20, "{plain} by plain commands");
 }
@@ -212,7 +218,7 @@ fn random_traces_of_several_limits_are_the_same_in_memory_and_in_redis() {
         }
         let apart = number % 4 == 3;
         store.cluster.store(apart, Ordering::Relaxed);
-        let mut limits = |dice: &mut Dice, some: u64| {
+        let limits = |dice: &mut Dice, some: u64| {
             let algorithms = [Algorithm::TokenBucket, Algorithm::FixedWindow, Algorithm::SlidingWindow];
             let one = |which: u64| {
                 let algorithm = dice.one_of(&algorithms);

@@ -10,8 +10,10 @@ const CHARGE: &str = concat!(
     include_str!("../../src/redis/lua/limiter/judges.lua"),
     include_str!("../../src/redis/lua/limiter/charge.lua")
 );
-const REFUND: &str =
-    concat!(include_str!("../../src/redis/lua/limiter/cell.lua"), include_str!("../../src/redis/lua/limiter/refund.lua"));
+const REFUND: &str = concat!(
+    include_str!("../../src/redis/lua/limiter/cell.lua"),
+    include_str!("../../src/redis/lua/limiter/refund.lua")
+);
 
 fn number(value: &Json) -> u64 {
     value.as_str().map_or_else(|| value.as_u64().unwrap(), |text| text.parse().unwrap())
@@ -71,7 +73,8 @@ impl Follower {
         let number_of = |field: &str| number(&config[field]);
         if step["op"] == "refund" {
             let length = if algorithm == "token-bucket" { number_of("period") } else { number_of("window") };
-            let arguments = [letter.clone(), cost.to_string(), number(&step["chargedAt"]).to_string(), length.to_string()];
+            let arguments =
+                [letter.clone(), cost.to_string(), number(&step["chargedAt"]).to_string(), length.to_string()];
             let arguments = [&arguments[..], &["0".to_owned(), format!("{:08}", self.nonce)]].concat();
             self.run(true, key, &arguments, now);
             return (None, word_of(&self.wire.ask(&[b"GET", key])));
@@ -129,7 +132,9 @@ fn the_scripts_follow_the_golden_vectors_word_by_word() {
             assert_eq!(meaning(algorithm, word), meaning(algorithm, expected), "{name}: {step}");
             steps += 1;
         }
-        followed[["token-bucket", "fixed-window", "sliding-window"].iter().position(|name| *name == algorithm).unwrap()] += 1;
+        followed
+            [["token-bucket", "fixed-window", "sliding-window"].iter().position(|name| *name == algorithm).unwrap()] +=
+            1;
     }
     assert!(steps > 1_000 && followed.iter().all(|cases| *cases > 5), "{steps} steps, {followed:?} cases");
     println!("{steps} steps of {followed:?} cases");

@@ -93,7 +93,13 @@ pub fn consume(limiter: &Arc<RemoteLimiter>, key: &Text, cost: u32, now: Moment)
         .unwrap_or_else(|| said(|answer| limiter.consume(key.key(), cost, None, now, answer)))
 }
 
-pub fn consume_on(limiter: &Arc<RemoteLimiter>, key: &Text, cost: u32, plan: &RemotePlan, now: Moment) -> RemoteDecision {
+pub fn consume_on(
+    limiter: &Arc<RemoteLimiter>,
+    key: &Text,
+    cost: u32,
+    plan: &RemotePlan,
+    now: Moment,
+) -> RemoteDecision {
     said(|answer| limiter.consume(key.key(), cost, Some(plan), now, answer))
 }
 

@@ -1338,7 +1338,15 @@ export interface PolicyEvents {
 // ---------------------------------------------------------------- refusals
 
 export type RefusalCode =
-  'E_LIMITED' | 'E_OPEN' | 'E_FULL' | 'E_TIMEOUT' | 'E_RETRY_BUDGET' | 'E_SHED' | 'E_SATURATED' | 'E_STORE_UNAVAILABLE'
+  | 'E_LIMITED'
+  | 'E_OPEN'
+  | 'E_FULL'
+  | 'E_TIMEOUT'
+  | 'E_RETRY_BUDGET'
+  | 'E_SHED'
+  | 'E_SATURATED'
+  | 'E_STORE_UNAVAILABLE'
+  | 'E_LEASE_LOST'
 
 export interface RefusalInfo {
   readonly code: RefusalCode

@@ -65,7 +65,7 @@ test('ready() resolves in memory', async (t) => {
 })
 
 test('a missing, a wrong and another user’s password are E_REDIS_AUTH', async (t) => {
-  const server = await redis(t, { password: `${SECRET}-right`, users: ['ada on >x ~* +@all'] })
+  const server = await redis(t, { password: `${SECRET}-right`, users: ['ada on >x ~* &* +@all'] })
   const { host, port } = server
   assertShown(await refused(opened(t, `redis://${host}:${port}`), 'E_REDIS_AUTH'))
   await refused(opened(t, `redis://:${SECRET}@${host}:${port}`), 'E_REDIS_AUTH')

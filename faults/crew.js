@@ -54,6 +54,7 @@ class Client {
   /** Lets the client do something of its job, and resolves with what came of it. */
   async ask(doing, ...given) {
     await this.#ready
+    if (!this.#child.connected) throw new Error('the client has ended')
     const id = ++this.#last
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new Error(`no answer of the client to ${doing}`)), ANSWER_WITHIN_MS)

@@ -66,6 +66,7 @@ async function play(name, { short = false, folder = SCENARIOS, first } = {}) {
   const told = last?.startsWith('{')
     ? JSON.parse(last)
     : { checks: [], broken: `ended with ${code ?? signal} and said nothing. ${err.slice(-2000)}`, seconds: NaN }
+  if (told.broken !== undefined && last?.startsWith('{')) told.broken += `\n${err.slice(-2000)}`
   const ok = told.broken === undefined && told.checks.every((check) => check.ok)
   return { ...head, ...told, ok }
 }

@@ -79,21 +79,43 @@ function limitsOf(given, name, env) {
  */
 function remoteLimitsOf(given, name, env) {
   const limits = limitsOf(given, name, env)
+  const { failMode, options, ...modes } = modesOf(given, name)
+  if (failMode !== undefined) return { limits, failMode, ...modes }
+  const whether = 'whether to admit, to refuse or to count in this process'
+  throw options.wrong(
+    'failMode',
+    `of a limiter over Redis must be 'open', 'closed' or 'local': ${whether} while Redis is not there`,
+  )
+}
+
+/**
+ * The same of a limiter in memory, where what is said of Redis has to be right and means nothing.
+ * @param {unknown} given
+ * @param {string} name
+ * @param {Record<string, string | undefined> | false} env
+ */
+function localLimitsOf(given, name, env) {
+  const limits = limitsOf(given, name, env)
+  modesOf(given, name)
+  return limits
+}
+
+/**
+ * How a limiter over Redis decides.
+ * @param {unknown} given
+ * @param {string} name
+ */
+function modesOf(given, name) {
   const several = /** @type {object[]} */ (Array.isArray(given) ? given : [given])
   const told = Object.fromEntries(REMOTE.map((option) => [option, saidOf(several, option, name)]))
   const options = new Options('a limiter over Redis', told, REMOTE)
-  if (told.failMode === undefined) {
-    const rule =
-      "of a limiter over Redis must be 'open', 'closed' or 'local': whether to admit, to refuse or to count in this process"
-    throw options.wrong('failMode', `${rule} while Redis is not there`)
-  }
   const mode = options.word('mode', MODES, 'strict')
   if (mode === 'strict' && told.share !== undefined) {
     throw options.wrong('share', "is how many units are taken ahead, which only `mode: 'lease'` does")
   }
   return {
-    limits,
-    failMode: options.word('failMode', FAIL_MODES, 'closed'),
+    options,
+    failMode: told.failMode === undefined ? undefined : options.word('failMode', FAIL_MODES, 'closed'),
     mode,
     share: told.share === undefined ? undefined : Number(options.whole('share', { min: 1, max: BILLION })),
     rememberDenials: told.rememberDenials === undefined ? mode === 'lease' : options.flag('rememberDenials'),
@@ -240,4 +262,4 @@ function planOf(given, { algorithm }) {
   }
 }
 
-module.exports = { limitsOf, remoteLimitsOf, limitsBlamed, infoOf, planOf, TOGETHER }
+module.exports = { limitsOf: localLimitsOf, remoteLimitsOf, limitsBlamed, infoOf, planOf, TOGETHER }

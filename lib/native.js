@@ -50,6 +50,11 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number, key: string) => number | undefined} bulkheadTryAcquire
  * @property {(id: number, rank: number, key: string) => number | undefined} bulkheadAcquire
  * @property {(id: number, key: string) => boolean | undefined} bulkheadExpire
+ * @property {(id: number, key: string, rank: number, waits: 0 | 1) => number | undefined} rightsAcquire
+ * @property {(id: number, receipt: number, ticket: number) => number | undefined} rightsRelease
+ * @property {(id: number, ticket: number) => number | undefined} rightsRenew
+ * @property {(id: number, ticket: number) => number | undefined} rightsLeft microseconds
+ * @property {(id: number, ticket: number) => string | undefined} rightsToken
  * @property {(receipt: number) => boolean} giveBack
  * @property {(receipt: number) => boolean} leave
  * @property {(id: number, key: unknown, upTo: number, stamp: number) => Found | null | undefined} cacheGet
@@ -125,6 +130,8 @@ const EXPIRED = -2
 const MOVED = -3
 /** And for an answer to what was asked of Redis. */
 const ANSWERED = -4
+/** And for what became of a wait for a right. */
+const SETTLED = -5
 
 const { binary, missing } = load()
 const { details, slots, waits, asks, movers } = environment()
@@ -201,6 +208,7 @@ function deliver(binary, { details, waits, asks, movers }) {
     waits.delete(receipt)
     if (typeof news !== 'number') wait?.onLanded?.(news)
     else if (news === EXPIRED) wait?.onExpired?.()
+    else if (news === SETTLED) wait?.onSettled?.(details[1])
     else wait?.onYours?.(receipt)
   }
 }

@@ -168,6 +168,7 @@ class RemoteLimiter {
   consumeMany(keys, costs) {
     try {
       assertMany(this, keys, costs)
+      if (keys.length === 0) return Promise.resolve([])
       const rows = new Float64Array(keys.length * ROW)
       for (let i = 0; i < keys.length; i++) rows[i * ROW] = costs === undefined ? 1 : costs[i]
       // Kept apart: whoever asked may change his arrays before the answer is there.

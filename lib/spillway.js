@@ -8,6 +8,7 @@ const { Bulkhead, bulkheadShape } = require('./bulkhead.js')
 const { Cache } = require('./cache.js')
 const { cacheFunctions, cacheShape } = require('./cache-shape.js')
 const { Clock, onClock } = require('./clock.js')
+const { Lease, leaseShape } = require('./lease.js')
 const { Limiter } = require('./limiter.js')
 const { limitsOf, remoteLimitsOf, limitsBlamed, TOGETHER } = require('./limits.js')
 const { loop, over } = require('./loop.js')
@@ -29,8 +30,9 @@ const { recent } = require('./turn.js')
 /** @typedef {InstanceType<typeof Bulkhead>} BulkheadHandle */
 /** @typedef {InstanceType<typeof Cache> | InstanceType<typeof RemoteCache>} CacheHandle */
 /** @typedef {InstanceType<typeof Budget>} BudgetHandle */
-/** @typedef {LimiterHandle | BreakerHandle | BudgetHandle | BulkheadHandle | CacheHandle} Handle */
-/** @typedef {'limiter' | 'breaker' | 'budget' | 'bulkhead' | 'cache'} KindName */
+/** @typedef {InstanceType<typeof Lease>} LeaseHandle */
+/** @typedef {LimiterHandle | BreakerHandle | BudgetHandle | BulkheadHandle | CacheHandle | LeaseHandle} Handle */
+/** @typedef {'limiter' | 'breaker' | 'budget' | 'bulkhead' | 'cache' | 'lease'} KindName */
 /** @typedef {Record<string, string | undefined> | false} Environment */
 
 const OPTIONS = ['prefix', 'env', 'onMismatch', 'isolated', 'clock', 'redis']
@@ -46,6 +48,7 @@ const KINDS = {
   budget: { shape: (figures) => figures, open: (native) => native.openBudget, Handle: Budget },
   bulkhead: { shape: bulkheadShape, open: (native) => native.openBulkhead, Handle: Bulkhead },
   cache: { shape: cacheShape, open: (native) => native.openCache, Handle: Cache },
+  lease: { shape: leaseShape, open: (native) => native.openLease, Handle: Lease },
 }
 
 /** The same over Redis: what can have its state there. A breaker is this process's own, and so is a budget. @type {typeof KINDS} */
@@ -152,6 +155,28 @@ class Spillway {
       openBudget: (name, figures) => /** @type {BudgetHandle} */ (this.#openOne('budget', name, figures)),
       releaseBudget: (name) => this.#release('budget', name),
     })
+  }
+
+  /**
+   * @param {unknown} value
+   * @returns {value is Spillway}
+   */
+  static is(value) {
+    return typeof value === 'object' && value !== null && #native in value
+  }
+
+  /**
+   * A lease, which is no method: whoever needs none does not load it.
+   * @param {Spillway} spillway
+   * @param {string} name
+   * @param {import('../kit/lease').LeaseOptions} [options]
+   */
+  static openLease(spillway, name, options) {
+    if (spillway.#clock !== undefined) {
+      const message = 'a lease goes by the clock of the system, and this spillway has one of its own; leave `clock` out'
+      throw misuse('E_OPTION', message, { option: 'clock' })
+    }
+    return /** @type {LeaseHandle} */ (spillway.#openOne('lease', name, options))
   }
 
   /**

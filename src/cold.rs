@@ -10,6 +10,7 @@ mod cache;
 mod limiter;
 pub(crate) mod redis;
 mod registries;
+mod rights;
 
 use crate::environment::{Environment, Handle, Id, Kept, Open};
 use crate::hot::manual;
@@ -105,6 +106,8 @@ pub fn let_go(env: Env, id: u32, end: bool) -> Result<()> {
         Handle::Breaker(handle) => let_go!(handle.breaker()),
         Handle::Budget(budget) => let_go!(budget),
         Handle::Bulkhead(handle) => let_go!(handle.bulkhead()),
+        Handle::RemoteBulkhead(handle) => let_go!(handle.primitive()),
+        Handle::Lease(handle) => let_go!(handle.primitive()),
         Handle::Cache(handle) => let_go!(handle.cache()),
     }
     drop(handles);
@@ -123,6 +126,8 @@ pub fn has_ended(env: Env, id: u32) -> Result<bool> {
         Handle::Breaker(handle) => handle.breaker().life().has_ended(),
         Handle::Budget(budget) => budget.life().has_ended(),
         Handle::Bulkhead(handle) => handle.has_ended(),
+        Handle::RemoteBulkhead(handle) => handle.primitive().life().has_ended(),
+        Handle::Lease(handle) => handle.primitive().life().has_ended(),
         Handle::Cache(handle) => handle.cache().life().has_ended(),
     }))
 }

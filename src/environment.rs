@@ -13,7 +13,11 @@ use spillway_engine::primitive::bulkhead::BulkheadHandle;
 use spillway_engine::primitive::cache::CacheHandle;
 use spillway_engine::primitive::limiter::LimiterHandle;
 use spillway_engine::primitive::registry::Registry;
+use spillway_engine::primitive::remote::bulkhead::RemoteBulkhead;
+use spillway_engine::primitive::remote::keeper::Holder;
+use spillway_engine::primitive::remote::lease::Lease;
 use spillway_engine::primitive::remote::limiter::RemoteLimiter;
+use spillway_engine::primitive::remote::rights::{Rights, RightsHandle};
 use spillway_engine::store::generations::SLOTS;
 use spillway_engine::store::ledger::Ledger;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -92,7 +96,26 @@ pub(crate) enum Handle {
     Breaker(BreakerHandle),
     Budget(Arc<Budget>),
     Bulkhead(BulkheadHandle),
+    RemoteBulkhead(RightsHandle<RemoteBulkhead>),
+    Lease(RightsHandle<Lease>),
     Cache(CacheHandle),
+}
+
+impl Handle {
+    /// What a bulkhead over hosts or a lease gives out, to whom, and whether it still does.
+    pub(crate) fn rights(&self) -> Option<(&Rights, &Arc<Holder>, bool)> {
+        match self {
+            Handle::RemoteBulkhead(handle) => {
+                let bulkhead = handle.primitive();
+                Some((bulkhead.rights(), handle.holder(), !bulkhead.life().has_ended()))
+            }
+            Handle::Lease(handle) => {
+                let lease = handle.primitive();
+                Some((lease.rights(), handle.holder(), !lease.life().has_ended()))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A handle and how it was opened.
@@ -122,6 +145,8 @@ struct Attached {
     counters: Counters,
     ledger: Arc<Ledger>,
     mailbox: Arc<Mailbox>,
+    /// This environment, as it is known to what it holds over hosts.
+    holder: Arc<Holder>,
     /// Keep the arrays' memory alive.
     arrays: [sys::napi_ref; 2],
 }
@@ -184,11 +209,13 @@ impl Environment {
             let arrays = [reference(env, details)?, reference(env, slots)?];
             let mailbox = Mailbox::open(env, on_mail).ok()?;
             let slots = SlotArray::register(slots_at.cast());
+            let ledger = Arc::new(Ledger::new(Box::new(Address(mailbox.clone()))));
             let attached = Attached {
                 details: details_at.cast(),
                 slots,
                 counters: Counters::new(slots),
-                ledger: Arc::new(Ledger::new(Box::new(Address(mailbox.clone())))),
+                holder: Arc::new(Holder { ledger: ledger.clone(), pulse: mailbox.clone() }),
+                ledger,
                 mailbox,
                 arrays,
             };
@@ -221,6 +248,10 @@ impl Environment {
 
     pub(crate) fn ledger(&self) -> Option<&Arc<Ledger>> {
         self.attached.get().map(|attached| &attached.ledger)
+    }
+
+    pub(crate) fn holder(&self) -> Option<&Arc<Holder>> {
+        self.attached.get().map(|attached| &attached.holder)
     }
 
     pub(crate) fn mailbox(&self) -> Option<&Arc<Mailbox>> {
@@ -279,8 +310,12 @@ impl Environment {
         }
         // A handle's names stay open: state outlives the workers that come and go.
         for Open { handle, .. } in self.handles.take().places.into_iter().filter_map(|place| place.value) {
-            if let Handle::Bulkhead(bulkhead) = handle {
+            if let Handle::Bulkhead(bulkhead) = &handle {
                 bulkhead.close(&monotonic);
+            }
+            // What went back a moment ago is on its way before the process is gone.
+            if let Some((rights, ..)) = handle.rights() {
+                rights.flush();
             }
         }
         for kept in self.registries.take().places.into_iter().filter_map(|place| place.value) {

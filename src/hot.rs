@@ -13,6 +13,7 @@ mod cache;
 mod limiter;
 mod passage;
 mod remote;
+mod rights;
 
 use crate::environment::{Environment, Handle};
 use crate::mailbox::{Answer, AskId, Mail, NUMBERS, Payload};
@@ -346,7 +347,7 @@ unsafe extern "C" fn leave<const MANUAL: bool>(env: sys::napi_env, info: sys::na
 
 /// `mail()` → the next letter: the receipt that is held from now on; or the value that has landed, see `hot/cache.rs`, or -2 for what
 /// has expired, with the receipt left, and 0 as the last of four; the first two end a wait. Or a transition of a breaker, see
-/// `hot/breaker.rs`; or -4 for an answer, which ends a wait: left are its ten numbers, then the number of the ask, the answer's code, and
+/// `hot/breaker.rs`; or -5 for what became of a wait for a right, see `hot/rights.rs`; or -4 for an answer, which ends a wait: left are its ten numbers, then the number of the ask, the answer's code, and
 /// whether there is a [`payload`]; or -1 when there is no more.
 unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<1>(env, info, |call| {
@@ -371,6 +372,10 @@ unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> 
             }
             News::Yours => call.integer(i64::from(letter.receipt)),
             News::Landed(value, ttl) => call.landed(letter.receipt, &value, ttl),
+            News::Admitted { ticket, fence, alone, took_over, queued } => {
+                call.admitted(letter.receipt, ticket, fence, [alone, took_over, queued])
+            }
+            News::Refused(why) => call.refused(letter.receipt, why),
         }
     })
 }
@@ -424,7 +429,8 @@ pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: 
         .chain(bulkhead::CALLBACKS)
         .chain(limiter::CALLBACKS)
         .chain(passage::CALLBACKS)
-        .chain(remote::limiter::CALLBACKS);
+        .chain(remote::limiter::CALLBACKS)
+        .chain(rights::CALLBACKS);
     for (name, callback) in all {
         let mut function = ptr::null_mut();
         // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.

@@ -8,7 +8,9 @@ use super::cache::{Cache, CacheConfig};
 use super::life::Life;
 use super::limiter::{Limiter, LimiterConfig};
 use super::remote::Far;
+use super::remote::bulkhead::{RemoteBulkhead, RemoteBulkheadConfig};
 use super::remote::cache::Tier;
+use super::remote::lease::{Lease, LeaseConfig};
 use super::remote::limiter::{RemoteLimiter, RemoteLimiterConfig};
 use crate::clock::Nanos;
 use crate::error::{Code, Fault};
@@ -49,6 +51,8 @@ enum Any {
     Breaker(Arc<Breaker>),
     Budget(Arc<Budget>),
     Bulkhead(Arc<Bulkhead>),
+    RemoteBulkhead(Arc<RemoteBulkhead>),
+    Lease(Arc<Lease>),
     Cache(Arc<Cache>),
 }
 
@@ -143,6 +147,12 @@ kind!(Cache, CacheConfig, "cache", |config, makings| {
         }
     })
 });
+kind!(RemoteBulkhead, RemoteBulkheadConfig, "bulkhead", |config, makings| {
+    let far =
+        makings.far.ok_or_else(|| Fault::new(Code::Internal, "a bulkhead over hosts in a registry without Redis"))?;
+    Ok(RemoteBulkhead::new(config, makings.identity, far))
+});
+kind!(Lease, LeaseConfig, "lease", |config, makings| Ok(Lease::new(config, makings.identity, makings.far)));
 
 /// Every primitive that has a name.
 pub struct Registry {
@@ -266,7 +276,7 @@ impl Registry {
         // Copied first: a report takes other locks, and none is taken while the map's is held.
         let all: Vec<_> = self.names.iter().map(|named| (named.key().clone(), named.value().clone())).collect();
         let (mut limiters, mut breakers, mut bulkheads, mut caches) = (Map::new(), Map::new(), Map::new(), Map::new());
-        let mut budgets = Map::new();
+        let (mut budgets, mut leases) = (Map::new(), Map::new());
         for (Identity { prefix, name, .. }, any) in all {
             let name = if prefix.is_empty() { name } else { format!("{prefix}:{name}") };
             let (reports, report) = match &any.0 {
@@ -275,12 +285,15 @@ impl Registry {
                 Any::Breaker(this) => (&mut breakers, serde_json::to_value(this.report(now))),
                 Any::Budget(this) => (&mut budgets, serde_json::to_value(this.report(now))),
                 Any::Bulkhead(this) => (&mut bulkheads, serde_json::to_value(this.report(now))),
+                Any::RemoteBulkhead(this) => (&mut bulkheads, serde_json::to_value(this.report())),
+                Any::Lease(this) => (&mut leases, serde_json::to_value(this.report())),
                 Any::Cache(this) => (&mut caches, serde_json::to_value(this.report())),
             };
             reports.insert(name, report.unwrap_or(Value::Null));
         }
         serde_json::json!({
-            "limiters": limiters, "breakers": breakers, "bulkheads": bulkheads, "caches": caches, "budgets": budgets
+            "limiters": limiters, "breakers": breakers, "bulkheads": bulkheads, "caches": caches, "budgets": budgets,
+            "leases": leases
         })
         .to_string()
     }
@@ -298,6 +311,8 @@ fn end(any: &Any) {
         Any::Breaker(this) => this.end(),
         Any::Budget(this) => this.life().end(),
         Any::Bulkhead(this) => this.life().end(),
+        Any::RemoteBulkhead(this) => this.life().end(),
+        Any::Lease(this) => this.life().end(),
         Any::Cache(this) => this.end(),
     }
 }

@@ -2,8 +2,13 @@
 
 pub mod bulkhead;
 pub mod cache;
+pub mod holders;
+pub mod keeper;
 pub mod lease;
 pub mod limiter;
+pub mod line;
+pub mod rights;
+pub mod sleeper;
 
 use crate::clock::Nanos;
 use crate::redis::Remote;

@@ -15,6 +15,7 @@ mod certificates;
 mod clusters;
 mod crossing;
 mod fleet;
+mod holders;
 mod impostor;
 mod limiter_cells;
 mod limiter_traces;

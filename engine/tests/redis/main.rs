@@ -13,3 +13,4 @@
 mod asking;
 mod link;
 mod server;
+mod tier;

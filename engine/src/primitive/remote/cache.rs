@@ -170,6 +170,11 @@ impl Tier {
         self.standing.is_synced() && !self.debts.are_owed() && self.remote.is_up()
     }
 
+    /// The last moment of the state that is known here, with all before it.
+    pub fn moment(&self) -> u64 {
+        self.replica.moment()
+    }
+
     /// Whether there may be something to learn of a key.
     pub fn is_worth_asking(&self, key: Fingerprint) -> bool {
         self.is_believed() && !self.guard.is_pending(key)

@@ -17,9 +17,9 @@ fn what_one_host_stores_another_finds_and_keeps_in_memory() {
     let (one, other) = (Host::new(&server), Host::new(&server));
     for (key, value) in [("a", "1"), ("{b} %:f", "ключ 😀"), ("long", &"x".repeat(300_000))] {
         assert!(!one.set(key, &text(value)).owed);
+        Host::hears(&[&one, &other]);
         assert_eq!(other.memory(key), None);
         assert_eq!(other.get(key).as_deref(), Some(value));
-        eprintln!("{:?}", other.tier.report());
         assert_eq!(other.memory(key), Some((value.to_owned(), State::Fresh)), "{} bytes", value.len());
     }
     assert_eq!(other.get("c"), None);
@@ -64,6 +64,7 @@ fn a_key_deleted_elsewhere_is_gone_from_redis_at_once_and_from_memory_when_that_
     let server = Server::start();
     let (one, other) = (Host::new(&server), Host::new(&server));
     one.set("a", &text("1"));
+    Host::hears(&[&one, &other]);
     assert_eq!(other.get("a").as_deref(), Some("1"));
     let held = other.ear.held.clone();
     let held = held.lock().unwrap();
@@ -140,6 +141,7 @@ fn a_value_that_was_expired_is_there_for_grace_only() {
     let hosts = [0; 3].map(|_| Host::with(&server, config.clone()));
     let [one, other, third] = &hosts;
     one.set("a", &text("1"));
+    Host::hears(&[one, other]);
     other.get("a").unwrap();
     assert_eq!(one.expire("a").found, 1);
     assert_eq!(one.expire("a").found, 0);
@@ -233,6 +235,7 @@ fn a_prefix_goes_everywhere_and_a_listing_has_every_key() {
         one.set(&format!("user:{index}"), &text("1"));
         one.set(&format!("group:{index}"), &text("1"));
     }
+    Host::hears(&[&one, &other]);
     other.get("user:1").unwrap();
     other.get("group:1").unwrap();
     let listed = |prefix: &str| {

@@ -37,9 +37,50 @@ export interface LocalOptions {
   clock?: () => number
 }
 
-/** Reserved for the Redis store. This version answers `E_UNSUPPORTED` when it is given. */
+/**
+ * Which Redis or Valkey (6.2 or newer) state lives in, and how it is asked. Instead of these options: a URL, or an array of URLs of a
+ * cluster. In a user or a password of a URL the characters `: / ? # @ %` are written as `%3A` and so on.
+ */
 export interface RedisOptions {
-  url: string
+  /**
+   * `redis://user:password@host:6379/0`, `rediss://…` with TLS, `valkey://…` and `valkeys://…` alike, or `unix:///run/redis.sock?db=0`.
+   * This or `urls` is required.
+   */
+  url?: string
+  /** Several nodes of a cluster, or several sentinels, to begin with. 1 to 64. */
+  urls?: readonly string[]
+  /** Whether it is a cluster. Default: whether an array of URLs stands in the place of these options. */
+  cluster?: boolean
+  /** Whose master is asked, when the URLs are those of sentinels; and how they let us in, if not as the URLs say. */
+  sentinel?: { master: string; username?: string; password?: string }
+  /** Where the URL does not say them. */
+  username?: string
+  password?: string
+  /** Whole, 0 to 1,000,000. A cluster has no other than 0. Default: as the URL says, else 0. */
+  database?: number
+  /** TLS: `true`, or what it goes by. `ca`, `cert` and `key` are PEM. Default: as the URL says. */
+  tls?:
+    | boolean
+    | {
+        ca?: string | Uint8Array | readonly (string | Uint8Array)[]
+        cert?: string | Uint8Array
+        key?: string | Uint8Array
+        servername?: string
+        /** `false` takes any certificate: whoever is between then reads all. Default `true`. */
+        rejectUnauthorized?: boolean
+      }
+  /** How long a call waits for Redis at most, connecting included. 1 ms to 60 s. Default `'50ms'`. */
+  deadline?: Duration
+  /** How long connecting and signing on may take. 10 ms to 60 s. Default `'2s'`. */
+  connectTimeout?: Duration
+  /** Calls on their way at once; one more counts as Redis not being there. Whole, 1 to 1,000,000. Default 10,000. */
+  maxInFlight?: number
+  /** What `CLIENT LIST` shows. 1 to 64 characters of ASCII without spaces. Default `'spillway'`. */
+  clientName?: string
+}
+
+export interface RedisSpillwayOptions extends Omit<LocalOptions, 'clock'> {
+  redis: string | readonly string[] | RedisOptions
 }
 
 /**
@@ -54,11 +95,29 @@ export interface RedisOptions {
  * if (!chat.consume('tenant-7').ok) return tooMany()
  */
 export function spillway(options?: LocalOptions): Spillway<'sync'>
-export function spillway(options: LocalOptions & { redis: string | RedisOptions }): Spillway<'async'>
+/**
+ * Over Redis every answer is a promise, and a limiter says by `failMode` what counts while Redis is not there. Connecting goes on in
+ * the background: nothing waits for it, and nothing fails because of it. Breakers, sheds and policies are this process's own.
+ *
+ * @throws `E_REDIS_URL`, `E_OPTION`; neither shows a user or a password. Whether Redis is there and lets us in, `ready()` tells.
+ * @example
+ * const sp = spillway({ prefix: 'api', redis: process.env.REDIS_URL! })
+ * const chat = sp.limiter('chat', { limit: 30, window: '5m', failMode: 'open' })
+ * if (!(await chat.consume('tenant-7')).ok) return tooMany()
+ */
+export function spillway(options: RedisSpillwayOptions): Spillway<'async'>
 
 export interface Spillway<M extends Mode = 'sync'> {
-  /** An array is a limiter of 1 to 8 limits: all of them pass and are charged, or none is. */
-  limiter(name: string, options: LimiterOptions | readonly LimitOptions[]): Limiter<M>
+  /**
+   * An array is a limiter of 1 to 8 limits: all of them pass and are charged, or none is. Over Redis `failMode` is required; of
+   * several limits the first says it for all.
+   */
+  limiter(
+    name: string,
+    options: M extends 'async'
+      ? RemoteLimiterOptions | readonly [RemoteLimitOptions, ...LimitOptions[]]
+      : LimiterOptions | readonly LimitOptions[],
+  ): Limiter<M>
   breaker(name: string, options?: BreakerOptions): Breaker
   bulkhead(name: string, options: BulkheadOptions): Bulkhead<M>
   cache(name: string, options: CacheOptions<Uint8Array> & { codec: 'bytes' }): Cache<Uint8Array, M>
@@ -81,14 +140,23 @@ export interface Spillway<M extends Mode = 'sync'> {
    * Charge a key of a limiter once, with the sum of its costs: as two charges it may be told too short a wait.
    * @throws `E_OPTION`, `E_KEY`, `E_COST`; then nothing is charged
    */
-  consumeAll(charges: readonly LimiterCharge[]): Answer<M, Decision>
+  consumeAll(charges: readonly LimiterCharge<M>[]): Answer<M, Decision>
+  /**
+   * Over Redis: resolves when it was reached, let us in and has what is needed; at once in memory. Whoever does not call it is told by
+   * a process warning with the code `SPILLWAY_REDIS`.
+   *
+   * Rejects with `E_REDIS_AUTH`, `E_REDIS_DENIED` (an ACL lacks a command, keys or a channel: which), `E_REDIS_VERSION`,
+   * `E_REDIS_DATABASE`, `E_REDIS_TLS`, `E_REDIS_MODE` (a cluster asked as a single server, or the reverse), or `E_REDIS_DOWN` when it was
+   * not reached within `connectTimeout`. Connecting goes on after any of them.
+   */
+  ready(): Promise<void>
   /**
    * Forgets all that a cache of this spillway's prefix holds, by its name, without its options: for operators. False when no cache of
-   * that name is open in the process.
+   * that name is open in the process; over Redis, whether it is forgotten there.
    */
   clearCache(name: string): Answer<M, boolean>
   /** Every primitive of this spillway's registry: configuration, state and counters. Plain data, safe to send as JSON. */
-  snapshot(): Snapshot
+  snapshot(): M extends 'async' ? RemoteSnapshot : Snapshot
   /**
    * Lets go of every primitive this spillway opened. The last spillway of the process to let go of a name ends it; an
    * `isolated` registry ends at once. Using a handle afterwards throws `E_DISPOSED`.
@@ -105,7 +173,7 @@ export function cache<T = unknown>(name: string, options?: CacheOptions<T>): Cac
 export function shed(name: string, options?: ShedOptions): Shed
 export function policy<const S extends readonly Strategy[]>(name: string, ...strategies: S): Policy<FallbackOf<S>>
 /** As `Spillway.consumeAll`, for limiters of that spillway. */
-export function consumeAll(charges: readonly LimiterCharge[]): Decision
+export function consumeAll(charges: readonly LimiterCharge<'sync'>[]): Decision
 
 interface Primitive {
   readonly name: string
@@ -151,12 +219,43 @@ export interface LimiterOptions {
    * @example { limit: 5, window: '10m', env: { limit: 'RATE_LIMIT_WA_LINK_CODE_MAX', window: 'RATE_LIMIT_WA_LINK_CODE_WINDOW_MS' } }
    */
   env?: { limit?: string; window?: string; burst?: string } | false
+  /**
+   * Over Redis, where it is required: what counts while Redis is not there. `'open'` admits; `'closed'` refuses; `'local'` counts in
+   * this process, at its share of the limit among the processes last seen. Such a decision says `reason: 'store-unavailable'` and
+   * `decidedBy: 'fail-mode'`. In memory it means nothing, and neither do the three below.
+   */
+  failMode?: FailMode
+  /**
+   * Over Redis: whom a decision asks. `'strict'`: Redis, each time. `'lease'`: Redis for a share of the units ahead, which this
+   * process then spends by itself; what it has not spent is lost with its window, and several processes together may admit more than
+   * the limit by up to their shares but one each. Default `'strict'`.
+   */
+  mode?: 'strict' | 'lease'
+  /** With `'lease'`: the most units taken ahead for a key. Whole, 1 to 1,000,000,000. Default: by demand, up to a part of the limit. */
+  share?: number
+  /**
+   * Over Redis: a key that was denied is denied here, without asking, until the time it was told. A `reset`, `unblock` or `refund` by
+   * another process is then seen only later. Default: as `mode` is `'lease'`.
+   */
+  rememberDenials?: boolean
+}
+
+export type FailMode = 'open' | 'closed' | 'local'
+
+/** Of a limiter over Redis: it must be said what counts while that is not there. */
+export interface RemoteLimiterOptions extends LimiterOptions {
+  failMode: FailMode
 }
 
 /** One of several limits. */
 export interface LimitOptions extends LimiterOptions {
   /** What it is called among them: it is then known as `<limiter>/<name>`. Default: its window, as in `api/1h`. */
   name?: string
+}
+
+/** The first of several limits over Redis. */
+export interface RemoteLimitOptions extends LimitOptions {
+  failMode: FailMode
 }
 
 /** One limit of a limiter. */
@@ -179,7 +278,12 @@ export interface LimitOverride {
   burst?: number
 }
 
-/** A rate limiter. What each algorithm admits at worst stands at {@link LimiterOptions.algorithm}. */
+/**
+ * A rate limiter. What each algorithm admits at worst stands at {@link LimiterOptions.algorithm}.
+ *
+ * Over Redis every answer is a promise. It rejects for misuse alone; a `reset`, `block` or `unblock` that could not be done, because
+ * Redis is not there, rejects with a Refusal `E_STORE_UNAVAILABLE`, since no answer of theirs could say so.
+ */
 export interface Limiter<M extends Mode = 'sync'> extends Primitive {
   readonly kind: 'limiter'
   /** Of the first limit, as the two below. */
@@ -234,19 +338,21 @@ export interface Limiter<M extends Mode = 'sync'> extends Primitive {
    * `node:diagnostics_channel` as `spillway:limiter:limited` and so on, from every limiter of the thread. What a listener throws is
    * an uncaught exception, and changes no answer.
    */
-  on(event: 'limited' | 'blocked' | 'shadowed', listener: (event: LimiterEvent) => void): () => void
+  on(event: 'limited' | 'blocked' | 'shadowed', listener: (event: LimiterEvent<M>) => void): () => void
+  /** Over Redis: for each decision of the fail mode, whether it admits or not. Also published as `spillway:limiter:unavailable`. */
+  on(event: M extends 'async' ? 'unavailable' : never, listener: (event: LimiterEvent<M>) => void): () => void
 }
 
-/** A denial, as it is told to listeners. */
-export interface LimiterEvent {
-  readonly limiter: Limiter
+/** A denial, or a decision of the fail mode, as it is told to listeners. */
+export interface LimiterEvent<M extends Mode = 'sync'> {
+  readonly limiter: Limiter<M>
   readonly key: string
   readonly decision: Decision
 }
 
 /** One part of what `consumeAll` asks for. */
-export interface LimiterCharge {
-  limiter: Limiter<Mode>
+export interface LimiterCharge<M extends Mode = Mode> {
+  limiter: Limiter<M>
   key: string
   /** Default 1. */
   cost?: number
@@ -649,7 +755,7 @@ export interface CacheOptions<T = any> {
    * Bounds the loads of all threads: each runs under a permit of it. A load it refuses has failed with that refusal, `E_FULL`. With
    * `perKey` its keys are those of the cache. It belongs to this thread's handle; the last one given counts.
    */
-  bulkhead?: Bulkhead
+  bulkhead?: Bulkhead | Bulkhead<'async'>
   /**
    * Is handed each load that goes on after its caller was answered, so that a serverless runtime waits for it. It belongs to this
    * thread's handle; the last one given counts.
@@ -686,7 +792,9 @@ export interface Codec<T> {
 }
 
 /**
- * A cache of encoded values in native memory, shared by all threads, with decoded copies in each.
+ * A cache of encoded values in native memory, shared by all threads, with decoded copies in each. Over Redis there is a second tier behind
+ * that memory, which all processes share: what memory has is answered from there, and a key is loaded once over all hosts. Redis being
+ * down is no error of any call: then it is memory and loaders, and what it missed meanwhile it is told before it is believed again.
  *
  * With the codec `'json'` what it returns is shared and therefore deeply frozen, and values are what JSON can carry; anything else is
  * `E_VALUE_ENCODE`. `null` is a value; `undefined` is the absence of one.
@@ -713,7 +821,12 @@ export interface Cache<T = unknown, M extends Mode = 'sync'> extends Primitive {
    * pages.set(path, html, { tags, since })
    */
   moment(): Answer<M, number>
-  /** Whether there was something to delete. A load that is under way does not bring the key back. */
+  /**
+   * Whether there was something to delete. A load that is under way does not bring the key back.
+   *
+   * Over Redis this and every other change is made in memory before the call returns, and answered once Redis has it: from then on no
+   * process reads the old value from Redis, and none from its memory once the message has reached it, a few milliseconds later at most.
+   */
   delete(key: string): Answer<M, boolean>
   /**
    * Not fresh or stale from now on: the next `getOrSet` waits for a load, and has the old value only if that fails (see `grace`).
@@ -723,9 +836,17 @@ export interface Cache<T = unknown, M extends Mode = 'sync'> extends Primitive {
   /** Deletes every key that begins with it, and says how many. Looks at every entry: for operators, not for every request. */
   deletePrefix(prefix: string): Answer<M, number>
   /**
+   * Over Redis: the keys that are kept there, in no order, a batch at a time as they are asked for. A key that comes or goes meanwhile may
+   * be among them or not, and one may come twice. Looks at every key of the server: for operators.
+   * @throws Refusal `E_STORE_UNAVAILABLE` when Redis is not there
+   * @example for await (const key of products.keys({ prefix: 'dam:' })) console.log(key)
+   */
+  readonly keys: M extends 'async' ? (options?: { prefix?: string }) => AsyncIterableIterator<string> : undefined
+  /**
    * The value, or what `load` answers; one load per key over all threads of the process, and everybody who asks meanwhile gets
    * its result. What is thrown by `load` is thrown to its callers in that thread and cached nowhere; another thread that waits
-   * then loads by itself. A loader answering `undefined` is passed on, and kept for `negativeTtl`.
+   * then loads by itself. A loader answering `undefined` is passed on, and kept for `negativeTtl`. Over Redis all of that holds
+   * over all hosts, of which one that dies or hangs is waited for no longer than `loadTimeout`.
    *
    * A value that is stale is answered at once, and loaded in the background. One in grace is answered if the load fails, or takes longer
    * than `softTimeout`.
@@ -790,7 +911,8 @@ export interface Cache<T = unknown, M extends Mode = 'sync'> extends Primitive {
   dump(path: string): Promise<number>
   /**
    * Puts in what `dump` has written, and says how many entries: what has not been set meanwhile and is not of another version. They
-   * are stale, however fresh they were: `getOrSet` answers with them and loads, `get` has none of them.
+   * are stale, however fresh they were: `getOrSet` answers with them and loads, `get` has none of them. Over Redis they are in grace: what
+   * other hosts have changed since, no file can know.
    * @throws `E_DUMP_FILE` for a file that cannot be read, is cut off, damaged or no such file, or is of a cache with another codec; then nothing
    * is put in
    */
@@ -806,10 +928,10 @@ export interface Cache<T = unknown, M extends Mode = 'sync'> extends Primitive {
 
 export interface CacheEvents {
   /** `background`: it began with nobody waiting for it, since the old value was stale. */
-  loaded: { cache: Cache<any>; key: string; ms: number; background: boolean }
-  failed: { cache: Cache<any>; key: string; ms: number; background: boolean; error: unknown }
+  loaded: { cache: Cache<any, any>; key: string; ms: number; background: boolean }
+  failed: { cache: Cache<any, any>; key: string; ms: number; background: boolean; error: unknown }
   /** Without an error it was the `softTimeout`. */
-  graced: { cache: Cache<any>; key: string; error?: unknown }
+  graced: { cache: Cache<any, any>; key: string; error?: unknown }
 }
 
 export interface CacheSetOptions {
@@ -933,6 +1055,31 @@ export interface CacheStats {
   /** What that share would be with half and with double `maxBytes`, estimated from a sample of keys; null where too few were seen. */
   estimates: { half: number | null; double: number | null }
   version: string | null
+  /** Over Redis: what was asked of it. The other figures are those of memory. */
+  redis?: CacheRedisStats
+}
+
+export interface CacheRedisStats {
+  /** `live`: Redis is asked. `behind`: it is there, but there is something to catch up with, or it is owed changes. `deaf`: it is not there. */
+  state: 'live' | 'behind' | 'deaf'
+  /** Lookups that memory had nothing for, and Redis had. */
+  hits: number
+  /** Those that Redis had nothing for either. */
+  misses: number
+  /** Loads that another host was at already. */
+  waits: number
+  /** Loads that this process ran for all. */
+  loadsLed: number
+  /** Values that this process stored there. */
+  stores: number
+  /** What was not answered, or not in time. */
+  errors: number
+  /** Changes that Redis has not been told of yet: it is not read before it has. */
+  owed: number
+  /** Keys at which there was something that no cache has written. */
+  foreign: number
+  /** How often messages of other hosts may have been missed: then memory is believed no more. */
+  gaps: number
 }
 
 // ---------------------------------------------------------------- shed
@@ -1124,7 +1271,7 @@ export function fallback<F>(
 
 export interface HttpPresetOptions {
   /** Default: none, since no figure fits all. Every call then takes a `key`. */
-  limiter?: Limiter | LimiterOptions | readonly LimitOptions[] | false
+  limiter?: Limiter<Mode> | LimiterOptions | readonly LimitOptions[] | false
   /** Of the call with all its attempts. Default `'30s'`. */
   timeout?: Duration | false
   retry?: RetryOptions | false
@@ -1191,7 +1338,15 @@ export interface PolicyEvents {
 // ---------------------------------------------------------------- refusals
 
 export type RefusalCode =
-  'E_LIMITED' | 'E_OPEN' | 'E_FULL' | 'E_TIMEOUT' | 'E_RETRY_BUDGET' | 'E_SHED' | 'E_SATURATED' | 'E_STORE_UNAVAILABLE'
+  | 'E_LIMITED'
+  | 'E_OPEN'
+  | 'E_FULL'
+  | 'E_TIMEOUT'
+  | 'E_RETRY_BUDGET'
+  | 'E_SHED'
+  | 'E_SATURATED'
+  | 'E_STORE_UNAVAILABLE'
+  | 'E_LEASE_LOST'
 
 export interface RefusalInfo {
   readonly code: RefusalCode
@@ -1244,6 +1399,52 @@ export interface Snapshot {
   sheds: Record<string, ShedReport>
   /** This thread's event loop. */
   loop: LoopReport
+}
+/** The same over Redis. */
+export interface RemoteSnapshot extends Snapshot {
+  /** How it is. Never a user or a password. */
+  store: StoreSnapshot
+  /** The processes that share it under this prefix, this one included once it has been heard of. */
+  fleet: FleetMember[]
+}
+export interface StoreSnapshot {
+  kind: 'redis'
+  /** Whether it is worth asking now. */
+  up: boolean
+  /** Calls on their way. */
+  inFlight: number
+  /** Calls that were not made because `maxInFlight` were on their way. */
+  full: number
+  /** Each server that is asked. */
+  nodes: StoreNodeSnapshot[]
+}
+export interface StoreNodeSnapshot {
+  address: string
+  state: 'up' | 'connecting' | 'down' | 'denied'
+  /** Why it is not up. */
+  reason: string | null
+  /** Of replies lately. */
+  latencyMs: number
+  /** Calls that were made, and those that were answered, by errors too. */
+  asked: number
+  answered: number
+  /** Calls that were not answered in time, or whose connection was lost. */
+  late: number
+  lost: number
+  /** Calls that were not made because it was known not to answer. */
+  refused: number
+  /** Connections that were made, and how often it was found not to answer. */
+  connections: number
+  opened: number
+}
+export interface FleetMember {
+  id: string
+  host: string
+  pid: number
+  /** How long ago it gave a sign of life, in milliseconds. */
+  seenMs: number
+  /** The states of its breakers, by name. */
+  breakers: Record<string, BreakerState>
 }
 /** How an event loop was in the last second; longer where a block began before. Measured from when somebody first asks. */
 export interface LoopReport {

@@ -117,7 +117,7 @@ test('every example is what is really thrown, with its code and the option in qu
     ['E_NAME', () => sp.limiter('', { limit: 30, window: '5m' })],
     ['E_RATE_TOO_FINE', () => sp.limiter('bytes', { limit: 50_000_000, window: '1s' })],
     ['E_MISMATCH', () => sp.limiter('chat', { limit: 60, window: '5m', burst: 30 })],
-    ['E_UNSUPPORTED', () => spillway({ redis: 'redis://127.0.0.1' }), 'redis'],
+    ['E_REDIS_URL', () => spillway({ redis: 'localhost:6379' }), 'redis'],
     ['E_UNSUPPORTED', () => daily.reserve('tenant-7', 1, { maxWait: '2s' })],
     ['E_BLOCKS_FULL', () => crowd.forEach((key) => crowded.block(key, '1h'))],
     ['E_KEYS_FULL', () => crowd.forEach((key) => shards.isolate(key))],
@@ -211,6 +211,9 @@ test('every warning there is has a section, and those that are shown read so', a
     pages.set('/', 'old')
     now += 1000
     pages.getOrSet('/', () => 'new')
+    // The first to be refused is told last: nobody waits for it.
+    const far = spillway({ redis: { url: 'redis://127.0.0.1:1', connectTimeout: 10 } })
+    setTimeout(() => far.close(), 1000)
   `
   const { stderr } = await promisify(execFile)(process.execPath, ['-e', script], { cwd: ROOT })
   const told = [...stderr.matchAll(/^\(node:\d+\) (.*)$/gm)].map(([, warning]) => `(node:4711) ${warning}`)

@@ -726,7 +726,8 @@ test('both ends of every range are inside of it', (t) => {
 test('an option there is not is told with those there are', (t) => {
   const sp = opened(t)
   const all = {
-    limiter: 'there are limit, window, burst, algorithm, maxKeys, shadow and env',
+    limiter:
+      'there are limit, window, burst, algorithm, maxKeys, shadow, env, failMode, mode, share and rememberDenials',
     breaker:
       'there are window, failureRate, minCalls, consecutive, slow, open, probes, probeTimeout, perKey, maxKeys, classify, onTransition and env',
     bulkhead: 'there are limit, queue, queueTimeout, perKey, lease and env',
@@ -749,7 +750,7 @@ test('options that are no object are told', (t) => {
   for (const [kind, of] of [
     [
       'limiter',
-      'the options of a limiter must be an object with limit, window, burst, algorithm, maxKeys, shadow and env',
+      'the options of a limiter must be an object with limit, window, burst, algorithm, maxKeys, shadow, env, failMode, mode, share and rememberDenials',
     ],
     ['breaker', 'the options of a breaker must be an object with window, '],
     [
@@ -853,17 +854,6 @@ test('a polluted prototype is no option', (t) => {
   assert.deepEqual([breakers[name].config.consecutive, breakers[name].config.slow], [null, null])
   assert.deepEqual(bulkheads[name].config, { limit: 2, queue: 0, perKey: false, leaseMs: null })
   assert.deepEqual([caches[name].config.ttlMs, caches[name].config.jitter], [300_000, 0.1])
-})
-
-test('redis is not there yet, and says so', () => {
-  for (const redis of ['redis://127.0.0.1', { url: 'redis://127.0.0.1' }, null, false]) {
-    assert.throws(() => spillway({ redis }), {
-      name: 'Error',
-      code: 'E_UNSUPPORTED',
-      option: 'redis',
-      message: /no Redis store yet; leave `redis` out /,
-    })
-  }
 })
 
 test('a clock that answers no time is told where it is read', async (t) => {

@@ -1,7 +1,7 @@
 // Owns the types of spillway/bentocache, written by hand.
 // Never imports bentocache's types: structural ones fit what its layers take.
 
-import type { ByteSize, Cache } from '../index.js'
+import type { ByteSize, Cache, Mode, RedisOptions } from '../index.js'
 
 export interface SpillwayDriverOptions {
   /** `'l1'` for `useL1Layer`, `'l2'` for `useL2Layer`. Default `'l1'`. */
@@ -16,6 +16,13 @@ export interface SpillwayDriverOptions {
   prefix?: string
   /** As bentocache's memory driver has it: false hands over values as they are, which are then kept as `structuredClone` has them. */
   serialize?: boolean
+  /**
+   * As of `spillway()`: the values are kept in Redis as well, behind memory, and are those of all processes; so is what is forgotten. Takes `layer: 'l2'`, since bentocache's first layer answers at once: else `E_OPTION`.
+   * Default: of this process alone.
+   */
+  redis?: string | readonly string[] | RedisOptions
+  /** As of a cache: what the values were made by, such as the build. Those of another are not read. Default: none. */
+  version?: string | number
   /** Where time comes from, for tests: milliseconds since 1970. Such a driver is alone with its clock. Default: the system's clocks. */
   clock?: () => number
 }
@@ -26,7 +33,7 @@ type Answer<Layer, T> = Layer extends 'l1' ? T : Promise<T>
 export interface SpillwayDriver<Layer extends 'l1' | 'l2' = 'l1'> {
   type: Layer
   /** The cache itself, for `stats()`, `dump()` and `restore()`. */
-  readonly cache: Cache<unknown>
+  readonly cache: Cache<unknown, Mode>
   namespace(name: string): any
   get(key: string): any
   /** What it was, taken out: of several who ask at once, one has it. */

@@ -22,18 +22,23 @@ function spillwayDriver(given) {
   const others = ['layer', 'prefix', 'serialize']
   const beneath = new Beneath(of, given, { prefix: 'bentocache', others, kept })
   const Driver = beneath.options.word('layer', ['l1', 'l2'], 'l1') === 'l1' ? FirstLayer : SecondLayer
+  if (Driver === FirstLayer && beneath.isRemote) {
+    const rule =
+      "`redis` of spillwayDriver() is for a second layer, `layer: 'l2'`: bentocache's first one answers at once"
+    throw misuse('E_OPTION', rule, { option: 'redis' })
+  }
+  // Bentocache hands these on to whoever looks: no place for a password.
+  const { redis: _, ...told } = given ?? {}
   return {
-    options: { ...given },
+    options: told,
     /** @param {{ prefix?: string }} [config] the options with what bentocache adds, its prefix */
     factory: (config) => new Driver(beneath, trimmed(config?.prefix ?? '')),
   }
 }
 
-/** What answers at once. */
-class FirstLayer {
+/** What both layers have: a cache, and a prefix of all their keys in it. */
+class Layer {
   #beneath
-  /** @type {'l1'} */
-  type = 'l1'
 
   /**
    * @param {Under} beneath
@@ -48,18 +53,37 @@ class FirstLayer {
     }
   }
 
+  /** @returns {any} */
   get cache() {
     return this.#beneath.cache
   }
 
   /** @param {string} name */
   namespace(name) {
-    return new FirstLayer(this.#beneath, within(this.prefix, name))
+    const Driver = /** @type {any} */ (this.constructor)
+    return new Driver(this.#beneath, this.prefix === '' ? trimmed(name) : `${this.prefix}:${trimmed(name)}`)
   }
+
+  /** Nothing to do: the cache is the process's, and other drivers may be at it. */
+  async disconnect() {}
+
+  /**
+   * @param {string} key
+   * @protected
+   */
+  inner(key) {
+    return this.prefix === '' ? key : `${this.prefix}:${key}`
+  }
+}
+
+/** What answers at once. */
+class FirstLayer extends Layer {
+  /** @type {'l1'} */
+  type = 'l1'
 
   /** @param {string} key */
   get(key) {
-    return this.cache.get(this.#inner(key))
+    return this.cache.get(this.inner(key))
   }
 
   /** @param {string} key */
@@ -76,17 +100,16 @@ class FirstLayer {
    * @param {number | null} [ttl] milliseconds; none for a value that does not expire
    */
   set(key, value, ttl) {
-    const inner = this.#inner(key)
-    if (ttl != null && ttl <= 0) {
+    const inner = this.inner(key)
+    if (isOver(ttl)) {
       this.cache.delete(inner)
       return true
     }
-    const tags = partsOf(inner).map(named)
     try {
-      this.cache.set(inner, value, ttl == null ? { tags } : { ttl: Math.min(Math.max(ttl, 1), FOREVER_MS), tags })
+      this.cache.set(inner, value, keptOf(inner, ttl))
       return true
     } catch (error) {
-      if (/** @type {any} */ (error)?.code !== 'E_VALUE_TOO_LARGE') throw error
+      if (!isTooLarge(error)) throw error
       this.cache.delete(inner)
       return false
     }
@@ -94,12 +117,12 @@ class FirstLayer {
 
   /** @param {string} key */
   getRemainingTtl(key) {
-    return this.cache.entry(this.#inner(key))?.freshForMs
+    return this.cache.entry(this.inner(key))?.freshForMs
   }
 
   /** @param {string} key */
   delete(key) {
-    return this.cache.delete(this.#inner(key))
+    return this.cache.delete(this.inner(key))
   }
 
   /** @param {readonly string[]} keys */
@@ -113,49 +136,22 @@ class FirstLayer {
     if (this.prefix === '') this.cache.clear()
     else this.cache.invalidateTag(named(this.prefix))
   }
-
-  /** Nothing to do: the cache is the process's, and other drivers may be at it. */
-  async disconnect() {}
-
-  /** @param {string} key */
-  #inner(key) {
-    return this.prefix === '' ? key : `${this.prefix}:${key}`
-  }
 }
 
-/** The same with promises, as bentocache has a layer behind the first. */
-class SecondLayer {
-  #beneath
-  #driver
+/** The same with promises, as bentocache has a layer behind the first; over Redis it is one for many processes. */
+class SecondLayer extends Layer {
   /** @type {'l2'} */
   type = 'l2'
 
-  /**
-   * @param {Under} beneath
-   * @param {string} prefix
-   */
-  constructor(beneath, prefix) {
-    this.#beneath = beneath
-    this.#driver = new FirstLayer(beneath, prefix)
-  }
-
-  get cache() {
-    return this.#beneath.cache
-  }
-
-  /** @param {string} name */
-  namespace(name) {
-    return new SecondLayer(this.#beneath, within(this.#driver.prefix, name))
-  }
-
   /** @param {string} key */
   async get(key) {
-    return this.#driver.get(key)
+    return this.cache.get(this.inner(key))
   }
 
   /** @param {string} key */
   async pull(key) {
-    return this.#driver.pull(key)
+    const value = await this.get(key)
+    return (await this.delete(key)) ? value : undefined
   }
 
   /**
@@ -164,32 +160,56 @@ class SecondLayer {
    * @param {number | null} [ttl] milliseconds
    */
   async set(key, value, ttl) {
-    return this.#driver.set(key, value, ttl)
+    const inner = this.inner(key)
+    if (isOver(ttl)) {
+      await this.cache.delete(inner)
+      return true
+    }
+    try {
+      await this.cache.set(inner, value, keptOf(inner, ttl))
+      return true
+    } catch (error) {
+      if (!isTooLarge(error)) throw error
+      await this.cache.delete(inner)
+      return false
+    }
   }
 
   /** @param {string} key */
   async delete(key) {
-    return this.#driver.delete(key)
+    return this.cache.delete(this.inner(key))
   }
 
   /** @param {readonly string[]} keys */
   async deleteMany(keys) {
-    return this.#driver.deleteMany(keys)
+    await Promise.all(keys.map((key) => this.delete(key)))
+    return true
   }
 
   async clear() {
-    this.#driver.clear()
+    if (this.prefix === '') await this.cache.clear()
+    else await this.cache.invalidateTag(named(this.prefix))
   }
-
-  async disconnect() {}
 }
 
 /**
- * @param {string} prefix
- * @param {string} name
+ * How a value is kept under a key: forgotten with each of its prefixes.
+ * @param {string} inner
+ * @param {number | null | undefined} ttl
  */
-function within(prefix, name) {
-  return prefix === '' ? trimmed(name) : `${prefix}:${trimmed(name)}`
+function keptOf(inner, ttl) {
+  const tags = partsOf(inner).map(named)
+  return ttl == null ? { tags } : { ttl: Math.min(Math.max(ttl, 1), FOREVER_MS), tags }
+}
+
+/** @param {number | null | undefined} ttl */
+function isOver(ttl) {
+  return ttl != null && ttl <= 0
+}
+
+/** @param {any} error */
+function isTooLarge(error) {
+  return error?.code === 'E_VALUE_TOO_LARGE'
 }
 
 /**

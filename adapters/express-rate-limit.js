@@ -111,13 +111,13 @@ class SpillwayStore {
       })
     }
     this.#spillway ??= new Spillway({ prefix: PREFIX, env: false, ...(this.#clock && { clock: this.#clock }) })
-    this.#counter = this.#spillway.limiter(this.#name, {
+    const counter = this.#spillway.limiter(this.#name, {
       algorithm: 'fixed-window',
       limit: COUNTED,
       window: this.#windowMs,
       maxKeys: this.#maxKeys,
     })
-    return this.#counter
+    return (this.#counter = /** @type {Handle} */ (counter))
   }
 
   /**

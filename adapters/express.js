@@ -39,11 +39,11 @@ function limit(limiter, options) {
   /** @type {(charged: Charged, req: Request, res: Response, next: Next) => void} */
   function conclude(charged, req, res, next) {
     const { decision } = charged
-    if (fields !== undefined && !res.headersSent) fields.tell(SINK, res, decision, charged.override)
+    if (fields !== undefined && !charged.isBlind && !res.headersSent) fields.tell(SINK, res, decision, charged.override)
     if (decision.ok) {
       if (charged.pending) onEnd(res, charged)
       next()
-    } else if (onLimited === undefined || res.headersSent) {
+    } else if (onLimited === undefined || charged.isBlind || res.headersSent) {
       refuse(Refusal.of(decision), res, next)
     } else {
       const retryAfter = retryAfterSeconds(decision.retryAfterMs)

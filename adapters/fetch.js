@@ -100,8 +100,8 @@ async function carriedOut(handler, self, request, rest, charged) {
 }
 
 /** @type {(terms: Terms, request: Request, rest: unknown[], charged: Charged) => Promise<Response>} */
-async function denied(terms, request, rest, { decision }) {
-  if (terms.onLimited === undefined) return problemResponse(problemOf(Refusal.of(decision)))
+async function denied(terms, request, rest, { decision, isBlind }) {
+  if (terms.onLimited === undefined || isBlind) return problemResponse(problemOf(Refusal.of(decision)))
   return withRetryAfter(await terms.onLimited(request, decision, ...rest), decision.retryAfterMs)
 }
 

@@ -33,7 +33,7 @@ function limit(limiter, options) {
     const { decision } = charged
     if (!decision.ok) {
       const response =
-        onLimited === undefined
+        onLimited === undefined || charged.isBlind
           ? answer(c, problemOf(Refusal.of(decision)))
           : withRetryAfter(await onLimited(c, decision), decision.retryAfterMs)
       return told(response, fields, charged)

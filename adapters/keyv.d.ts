@@ -1,7 +1,7 @@
 // Owns the types of spillway/keyv, written by hand.
 // Never imports Keyv's types: structural ones fit Keyv 5 and 6.
 
-import type { ByteSize, Cache } from '../index.js'
+import type { ByteSize, Cache, Mode, RedisOptions } from '../index.js'
 
 export interface KeyvSpillwayOptions {
   /** The cache underneath: stores of one name, in whatever thread, are one. It has knobs like any cache. Default `'keyv'`. */
@@ -10,6 +10,13 @@ export interface KeyvSpillwayOptions {
   maxBytes?: ByteSize
   /** As of a cache. Up to an eighth of `maxBytes`. Default that, and no more than 4 MB. */
   maxValueBytes?: ByteSize
+  /**
+   * As of `spillway()`: the values are kept in Redis as well, behind memory, and are those of all processes; so is what is forgotten.
+   * Default: of this process alone.
+   */
+  redis?: string | readonly string[] | RedisOptions
+  /** As of a cache: what the values were made by, such as the build. Those of another are not read. Default: none. */
+  version?: string | number
   /** Where time comes from, for tests: milliseconds since 1970. Such a store is alone with its clock. Default: the system's clocks. */
   clock?: () => number
 }
@@ -28,7 +35,7 @@ export class KeyvSpillway {
   constructor(options?: KeyvSpillwayOptions)
 
   /** The cache itself, for `stats()`, `dump()` and `restore()`. Its keys are the adapter's own business. */
-  readonly cache: Cache<unknown>
+  readonly cache: Cache<unknown, Mode>
 
   /** Written by Keyv. */
   namespace: string | undefined

@@ -49,16 +49,17 @@ class KeyvSpillway extends EventEmitter {
    * @param {number} [ttl] milliseconds; none or 0 for a value that does not expire
    */
   async set(key, value, ttl) {
-    if (isOver(ttl)) return this.cache.delete(this.#inner(key)) || true
-    this.cache.set(this.#inner(key), value, this.#kept(ttl))
+    if (isOver(ttl)) await this.cache.delete(this.#inner(key))
+    else await this.cache.set(this.#inner(key), value, this.#kept(ttl))
     return true
   }
 
   /** @param {readonly Entry[]} entries */
   async setMany(entries) {
     const live = entries.filter(({ ttl }) => !isOver(ttl))
-    this.cache.setMany(live.map(({ key, value, ttl }) => [this.#inner(key), value, this.#kept(ttl)]))
-    for (const { key, ttl } of entries) if (isOver(ttl)) this.cache.delete(this.#inner(key))
+    const over = entries.filter(({ ttl }) => isOver(ttl))
+    await this.cache.setMany(live.map(({ key, value, ttl }) => [this.#inner(key), value, this.#kept(ttl)]))
+    await Promise.all(over.map(({ key }) => this.cache.delete(this.#inner(key))))
     return entries.map(() => true)
   }
 
@@ -69,22 +70,23 @@ class KeyvSpillway extends EventEmitter {
 
   /** @param {readonly string[]} keys */
   async deleteMany(keys) {
-    return keys.map((key) => this.cache.delete(this.#inner(key))).some(Boolean)
+    return (await Promise.all(keys.map((key) => this.cache.delete(this.#inner(key))))).some(Boolean)
   }
 
   /** @param {string} key */
   async has(key) {
-    return this.cache.entry(this.#inner(key)) !== undefined
+    return (await this.cache.entry(this.#inner(key))) !== undefined
   }
 
   /** @param {readonly string[]} keys */
   async hasMany(keys) {
-    return keys.map((key) => this.cache.entry(this.#inner(key)) !== undefined)
+    const entries = await Promise.all(keys.map((key) => this.cache.entry(this.#inner(key))))
+    return entries.map((entry) => entry !== undefined)
   }
 
   /** What is in this namespace; without one, what is in none. */
   async clear() {
-    this.cache.invalidateTag(this.#tag())
+    await this.cache.invalidateTag(this.#tag())
   }
 
   /** @param {string} key */

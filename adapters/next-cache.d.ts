@@ -1,7 +1,7 @@
 // Owns the types of spillway/next-cache, written by hand.
 // Never imports Next's types: structural ones fit every version that has such a handler.
 
-import type { ByteSize, Cache } from '../index.js'
+import type { ByteSize, Cache, Mode, RedisOptions } from '../index.js'
 
 export interface NextCacheOptions {
   /** The cache underneath, one for all threads of the process. It has knobs like any cache. Default `'next-cache'`. */
@@ -10,6 +10,13 @@ export interface NextCacheOptions {
   maxBytes?: ByteSize
   /** As of a cache; a larger page is made for each request, which Next says in its log. Up to an eighth of `maxBytes`. Default that, and no more than 4 MB. */
   maxValueBytes?: ByteSize
+  /**
+   * As of `spillway()`: the pages are kept in Redis as well, behind memory, and are those of all processes; so is what is forgotten. Give a `name` and a `version` then: other applications and builds may be there.
+   * Default: of this process alone.
+   */
+  redis?: string | readonly string[] | RedisOptions
+  /** As of a cache: what the pages were made by, such as the build. Those of another are not read. Default: none. */
+  version?: string | number
   /** Where time comes from, for tests: milliseconds since 1970. Such a handler is alone with its clock. Default: the system's clocks. */
   clock?: () => number
 }
@@ -37,7 +44,7 @@ export interface NextCacheHandler {
 export interface NextCacheHandlerClass {
   new (context?: any): NextCacheHandler
   /** The cache itself, for `stats()`, `dump()` and `restore()`. */
-  readonly cache: Cache<unknown>
+  readonly cache: Cache<unknown, Mode>
 }
 
 /**

@@ -1,4 +1,4 @@
-// Next's `cacheHandler`: pages, route handlers and fetches, in one native cache of the process. Owns what is asked of it by Next.
+// Next's `cacheHandler`: pages, route handlers and fetches, in one native cache of the process or of all. Owns what is asked of it by Next.
 // Never brings a Next along: what is needed of it is the application's own.
 'use strict'
 
@@ -48,11 +48,11 @@ function nextCache(options) {
      * @returns {Promise<Entry | null>}
      */
     async get(key, asked = {}) {
-      const moment = records.cache.moment()
+      const moment = await records.cache.moment()
       const tags = [...(asked.tags ?? []), ...(asked.softTags ?? [])]
       const found = tags.some((tag) => this.#revalidated.has(tag))
         ? undefined
-        : (records.read(key, tags) ?? (await this.#built(key, asked, tags)))
+        : ((await records.read(key, tags)) ?? (await this.#built(key, asked, tags)))
       if (found !== undefined && !found.isStale) return found.record
       // Of several looks the first: what is stored may come from it.
       if (!this.#looked.has(key)) this.#looked.set(key, moment)
@@ -66,13 +66,10 @@ function nextCache(options) {
      */
     async set(key, value, told = {}) {
       const { cacheControl } = told
-      const since = this.#looked.get(key) ?? this.#began
+      const since = this.#looked.get(key) ?? (await this.#began)
       const tags = [...tagsOf(value), ...(told.tags ?? [])]
-      records.write(
-        key,
-        { lastModified: records.now(), value, cacheControl },
-        { tags, lifeS: cacheControl?.expire, since },
-      )
+      const entry = { lastModified: records.now(), value, cacheControl }
+      await records.write(key, entry, { tags, lifeS: cacheControl?.expire, since })
     }
 
     /**
@@ -80,7 +77,7 @@ function nextCache(options) {
      * @param {{ expire?: number }} [durations]
      */
     async revalidateTag(tags, durations) {
-      records.invalidate(typeof tags === 'string' ? [tags] : tags, durations)
+      await records.invalidate(typeof tags === 'string' ? [tags] : tags, durations)
     }
 
     /** Nothing is kept by the request but when it has looked; without that, what it stores is as old as the request. */
@@ -99,11 +96,11 @@ function nextCache(options) {
       const built = await this.#prerendered?.get(key, asked)
       if (!built?.value) return undefined
       // While the file was read, another request may have made the page anew.
-      const there = records.read(key, tags)
+      const there = await records.read(key, tags)
       if (there !== undefined) return there
       const { lastModified, value, cacheControl } = built
       const about = { tags: tagsOf(value), lifeS: cacheControl?.expire, since: 0 }
-      records.write(key, { lastModified, value, cacheControl }, about)
+      await records.write(key, { lastModified, value, cacheControl }, about)
       return records.read(key, [])
     }
   }

@@ -1,7 +1,7 @@
 // Owns the types of spillway/next-use-cache, written by hand.
 // Never imports Next's types: structural ones fit every version that has such handlers.
 
-import type { ByteSize, Cache } from '../index.js'
+import type { ByteSize, Cache, Mode, RedisOptions } from '../index.js'
 
 export interface NextUseCacheOptions {
   /** The cache underneath, one for all threads of the process. It has knobs like any cache. Default `'next-use-cache'`. */
@@ -10,6 +10,13 @@ export interface NextUseCacheOptions {
   maxBytes?: ByteSize
   /** As of a cache; a larger result is not kept, of which a process warning tells once. Up to an eighth of `maxBytes`. Default that, and no more than 4 MB. */
   maxValueBytes?: ByteSize
+  /**
+   * As of `spillway()`: the results are kept in Redis as well, behind memory, and are those of all processes; so is what is forgotten. Give a `name` and a `version` then: other applications and builds may be there.
+   * Default: of this process alone.
+   */
+  redis?: string | readonly string[] | RedisOptions
+  /** As of a cache: what the results were made by, such as the build. Those of another are not read. Default: none. */
+  version?: string | number
   /** Where time comes from, for tests: milliseconds since 1970. Such a handler is alone with its clock. Default: the system's clocks. */
   clock?: () => number
 }
@@ -30,7 +37,7 @@ export interface UseCacheEntry {
 
 export interface NextUseCacheHandler {
   /** The cache itself, for `stats()`, `dump()` and `restore()`. */
-  readonly cache: Cache<unknown>
+  readonly cache: Cache<unknown, Mode>
   /** Waits for a `set` of the key that is under way. */
   get(key: string, softTags?: string[]): Promise<UseCacheEntry | undefined>
   /** What breaks off is not stored. */

@@ -1,4 +1,4 @@
-// Next's `cacheHandlers`: what `use cache` keeps, in one native cache of the process. Owns what is asked of it by Next.
+// Next's `cacheHandlers`: what `use cache` keeps, in one native cache of the process or of all. Owns what is asked of it by Next.
 // Never keeps a stream, nor a promise longer than it is pending: either would hold on to the request that made it.
 'use strict'
 
@@ -46,7 +46,7 @@ class UseCacheHandler {
   async get(key, softTags = []) {
     for (let set = this.#pending.get(key); set !== undefined; set = this.#pending.get(key)) await set
     this.#note()
-    const found = this.#records.read(key, softTags)
+    const found = await this.#records.read(key, softTags)
     if (found === undefined) return undefined
     const { bytes, ...about } = found.record
     return { ...about, revalidate: found.isStale ? DUE : about.revalidate, value: streamOf(bytes) }
@@ -68,7 +68,7 @@ class UseCacheHandler {
     await set
   }
 
-  /** Nobody else has to be asked which tags were revalidated. */
+  /** Nobody has to be asked which tags were revalidated: the cache knows, also of other processes. */
   async refreshTags() {}
 
   /** Tells Next to hand the tags of a path to `get`, where they are compared as the entry's own. */
@@ -81,7 +81,7 @@ class UseCacheHandler {
    * @param {{ expire?: number }} [durations]
    */
   async updateTags(tags, durations) {
-    this.#records.invalidate(tags, durations)
+    await this.#records.invalidate(tags, durations)
     // What is made from here on has seen it.
     this.#note({ exactly: true })
   }
@@ -98,7 +98,8 @@ class UseCacheHandler {
     // What may not be served afterwards is asked for anew each time.
     if (!(lifeS > 0)) return
     try {
-      this.#records.write(key, made, { tags: made.tags, lifeS, since: this.#moments.before(made.timestamp) })
+      const since = await this.#moments.before(made.timestamp)
+      await this.#records.write(key, made, { tags: made.tags, lifeS, since })
     } catch (error) {
       if (/** @type {any} */ (error)?.code !== 'E_VALUE_TOO_LARGE') throw error
       this.#warn(/** @type {Error} */ (error))

@@ -4,7 +4,7 @@
 
 const { askedOf, waited } = require('./load-wait.js')
 const { shown } = require('./misuse.js')
-const { NOTHING, UP_TO } = require('./values.js')
+const { NOTHING, UP_TO, entryWith } = require('./values.js')
 
 /** @typedef {import('./load-wait.js').Asked} Asked */
 /** @typedef {import('./loads.js').Landed} Landed */
@@ -46,7 +46,12 @@ class Answers {
     this.#cache = cache
     this.#asValue = { ofLanded: (key, landed) => loads.valueOf(key, landed), ofEntry: (entry) => entry.value }
     this.#asEntry = {
-      ofLanded: (key, landed) => values.entryOf(key, loads.valueOf(key, landed), landed.stamp),
+      ofLanded: (key, landed) => {
+        const value = loads.valueOf(key, landed)
+        if (landed.found === undefined) return values.entryOf(key, value, landed.stamp)
+        const { state, ageMs, freshForMs, flags } = landed.found
+        return entryWith(value, state, ageMs, freshForMs, flags)
+      },
       ofEntry: (entry) => entry,
     }
   }
@@ -155,10 +160,30 @@ class Answers {
     return waited(loading, {
       signal,
       softTimeoutMs,
-      onLanded: (landed) => view.ofLanded(key, landed),
+      onLanded: (landed) =>
+        landed.found === undefined ? view.ofLanded(key, landed) : this.#spared(key, landed, load, asked, view),
       instead: graceMs === 0 ? undefined : (failure) => this.#old(key, view, failure),
       onLeft: () => this.#handOver(loading, asked),
     })
+  }
+
+  /**
+   * What a load was spared by, since it is behind memory. It may be stale, and of a codec that nobody has any more.
+   * @param {string} key
+   * @param {Landed} landed
+   * @param {Loader} load
+   * @param {Asked} asked
+   * @param {View} view
+   */
+  #spared(key, landed, load, asked, view) {
+    try {
+      const answer = view.ofLanded(key, landed)
+      if (landed.found?.state === STALE) this.#refresh(key, load, asked)
+      return answer
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      return this.#load(key, load, { ...asked, reload: true }, view)
+    }
   }
 
   /**

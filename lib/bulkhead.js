@@ -15,6 +15,7 @@ const { Options, DAY } = require('./options.js')
 const { Permit, hold, release } = require('./permit.js')
 const { NORMAL, rankOf } = require('./priorities.js')
 const { Refusal, refusalInfo } = require('./refusals.js')
+const { Rights } = require('./rights.js')
 
 /** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
 /** @typedef {import('./permit.js').Held} Held */
@@ -23,6 +24,10 @@ const { Refusal, refusalInfo } = require('./refusals.js')
 /** @typedef {typeof COUNTED | Held | Refused} Turn */
 
 const OPTIONS = ['limit', 'queue', 'queueTimeout', 'perKey', 'lease', 'env']
+/** And over Redis. */
+const REMOTE_OPTIONS = [...OPTIONS, 'maxStall', 'failMode']
+/** Under this, what a renewal takes on a slow network would be a good part of a lease over hosts. */
+const LEAST_LEASE_MS = 100
 const MILLION = 1_000_000
 /** What a call without options asks for. @type {Asking} */
 const USUAL = Object.freeze({ rank: NORMAL, key: '', signal: undefined })
@@ -38,11 +43,34 @@ const { then } = Promise.prototype
  * @param {Record<string, string | undefined> | false} env
  */
 function bulkheadShape(given, name, env) {
+  return overridden(given, name, env, OPTIONS, shapeOf)
+}
+
+/**
+ * The same of a bulkhead over hosts, whose permits always have a lease.
+ * @param {unknown} given
+ * @param {string} name
+ * @param {Record<string, string | undefined> | false} env
+ */
+function remoteBulkheadShape(given, name, env) {
+  return overridden(given, name, env, REMOTE_OPTIONS, remoteShapeOf)
+}
+
+/**
+ * @template S
+ * @param {unknown} given
+ * @param {string} name
+ * @param {Record<string, string | undefined> | false} env
+ * @param {readonly string[]} known
+ * @param {(options: InstanceType<typeof Options>, provenance: string) => S} read
+ * @returns {S}
+ */
+function overridden(given, name, env, known, read) {
   // First as they were given, so that what is wrong in them is told before what is wrong in the environment.
-  new Options('a bulkhead', given, OPTIONS)
-  const { options: overridden, provenance } = knobsOf('bulkhead', name, given, env)
+  new Options('a bulkhead', given, known)
+  const { options, provenance } = knobsOf('bulkhead', name, given, env)
   try {
-    const shape = shapeOf(new Options('a bulkhead', overridden, OPTIONS), JSON.stringify(provenance))
+    const shape = read(new Options('a bulkhead', options, known), JSON.stringify(provenance))
     // Out of sight of who compares two openings: the same values from elsewhere are the same bulkhead, and one handle.
     return Object.defineProperty(shape, 'provenance', { enumerable: false })
   } catch (fault) {
@@ -65,6 +93,20 @@ function shapeOf(options, provenance) {
   }
 }
 
+/**
+ * @param {InstanceType<typeof Options>} options
+ * @param {string} provenance
+ */
+function remoteShapeOf(options, provenance) {
+  const leaseMs = options.duration('lease', { min: LEAST_LEASE_MS, max: DAY, fallback: 30_000 })
+  return {
+    ...shapeOf(options, provenance),
+    leaseMs,
+    maxStallMs: options.duration('maxStall', { min: LEAST_LEASE_MS, max: DAY, fallback: 60_000 }),
+    failMode: options.word('failMode', ['open', 'closed', 'local'], 'local'),
+  }
+}
+
 class Bulkhead {
   #native
   #id
@@ -77,6 +119,8 @@ class Bulkhead {
   #nesting = nestingOf(this)
   /** @type {InstanceType<typeof LeaseWatch> | undefined} */
   #watch
+  /** Over hosts, where it is asked; undefined where permits are this process's. @type {InstanceType<typeof Rights> | undefined} */
+  #rights
   /** How a call under a counted permit ends: one function for all of them. */
   #went
   #failed
@@ -95,7 +139,8 @@ class Bulkhead {
     this.#shape = shape
     this.#leased = shape.leaseMs !== undefined
     this.#counted = !shape.perKey && !this.#leased
-    if (this.#leased) this.#watch = new LeaseWatch((key) => this.#look(key))
+    if (place.asks !== undefined) this.#rights = new Rights(place, id)
+    else if (this.#leased) this.#watch = new LeaseWatch((key) => this.#look(key))
     this.#went = (/** @type {any} */ value) => {
       this.#exit()
       return value
@@ -203,8 +248,12 @@ class Bulkhead {
     return { ok: true, value: await this.#holding(turn, fn, asking.signal) }
   }
 
-  /** @param {string} [key] */
+  /**
+   * @param {string} [key]
+   * @returns {any} over hosts a promise
+   */
   tryAcquire(key) {
+    if (this.#rights !== undefined) return this.#tryAcquireFar(this.#rights, key)
     const known = this.#keyOf(key)
     const receipt = this.#native.bulkheadTryAcquire(this.#id, known)
     if (receipt === undefined) throw troubleOf(this.kind, this.name)
@@ -325,6 +374,7 @@ class Bulkhead {
    */
   #ask(asking) {
     const { rank, key } = asking
+    if (this.#rights !== undefined) return this.#askFar(this.#rights, asking, this.#shape.queue > 0)
     const receipt = this.#native.bulkheadAcquire(this.#id, rank, key)
     if (receipt === undefined) throw troubleOf(this.kind, this.name)
     if (receipt < 0) return this.#refused(key, this.#retryAfterMs())
@@ -348,8 +398,7 @@ class Bulkhead {
       const began = this.#place.now()
       const abort = () => leave(() => reject(signal?.reason))
       const deadline = deadlines.schedule(queueTimeoutMs, () => {
-        const message = `no permit of the bulkhead "${this.name}" came free within ${queueTimeoutMs} ms`
-        leave(() => resolve(this.#refused(key, undefined, message)))
+        leave(() => resolve(this.#refused(key, undefined, lateOf(this.name, queueTimeoutMs))))
       })
       this.#watch?.begin(key, leaseLeftMs)
       signal?.addEventListener('abort', abort, { once: true })
@@ -375,6 +424,34 @@ class Bulkhead {
         },
       })
     })
+  }
+
+  /**
+   * @param {InstanceType<typeof Rights>} rights
+   * @param {string | undefined} key
+   */
+  async #tryAcquireFar(rights, key) {
+    const turn = await this.#askFar(rights, { rank: 0, key: this.#keyOf(key), signal: undefined }, false)
+    return 'refusal' in turn ? null : new Permit(turn)
+  }
+
+  /**
+   * @param {InstanceType<typeof Rights>} rights
+   * @param {Asking} asking
+   * @param {boolean} willingToWait
+   * @returns {Promise<Held | Refused>}
+   */
+  async #askFar(rights, { rank, key, signal }, willingToWait) {
+    const { queueTimeoutMs } = this.#shape
+    const began = this.#place.now()
+    const right = await rights.ask(key, rank, willingToWait ? queueTimeoutMs : 0, signal)
+    if (right === 'full') return this.#refused(key)
+    if (right === 'unavailable') return this.#refused(key, undefined, undefined, 'E_STORE_UNAVAILABLE')
+    const served = typeof right !== 'string'
+    if (!served || right.isQueued) this.#waited(key, this.#place.now() - began, served)
+    if (!served) return this.#refused(key, undefined, lateOf(this.name, queueTimeoutMs))
+    const onExpired = () => this.#expired(key)
+    return hold(this.#native, right.receipt, onExpired, right.fence || undefined, this.#place.asks)
   }
 
   /**
@@ -408,12 +485,13 @@ class Bulkhead {
 
   /**
    * @param {string} key
-   * @param {number | undefined} retryAfterMs
+   * @param {number | undefined} [retryAfterMs]
    * @param {string} [message]
+   * @param {import('../index').RefusalCode} [code]
    * @returns {Refused}
    */
-  #refused(key, retryAfterMs, message) {
-    const refusal = refusalInfo('E_FULL', this.name, retryAfterMs)
+  #refused(key, retryAfterMs, message, code = 'E_FULL') {
+    const refusal = refusalInfo(code, this.name, retryAfterMs)
     if (this.#events.wanted('refused')) this.#events.emit('refused', { ...this.#about(key), refusal })
     return { refusal, message }
   }
@@ -462,6 +540,14 @@ class Bulkhead {
 }
 
 /**
+ * @param {string} name
+ * @param {number} timeoutMs
+ */
+function lateOf(name, timeoutMs) {
+  return `no permit of the bulkhead "${name}" came free within ${timeoutMs} ms`
+}
+
+/**
  * Whether it is a promise as the language makes them, whose `then` calls one of two functions, once.
  * @param {any} answer
  * @returns {answer is Promise<any>}
@@ -481,4 +567,4 @@ function wanted(turn, signal) {
   throw signal.reason
 }
 
-module.exports = { Bulkhead, bulkheadShape }
+module.exports = { Bulkhead, bulkheadShape, remoteBulkheadShape }

@@ -4,17 +4,23 @@
 
 const { Answers } = require('./answers.js')
 const { assertFunction } = require('./call.js')
-const { settingOf, versionOf } = require('./cache-shape.js')
+const {
+  assertInvalidated,
+  assertPast,
+  assertPrefix,
+  expiryOf,
+  filed,
+  lookOf,
+  versionGiven,
+} = require('./cache-calls.js')
+const { settingOf } = require('./cache-shape.js')
 const { Events } = require('./events.js')
-const { isKey } = require('./keys.js')
 const { Loads } = require('./loads.js')
 const { getMany, setMany } = require('./many.js')
 const { memoized } = require('./memoize.js')
 const { Copies } = require('./copies.js')
-const { misuse, shown } = require('./misuse.js')
 const { slots } = require('./native.js')
-const { Options, DAY } = require('./options.js')
-const { LONGEST_TAG, MOST_TAGS, assertTags, tagsOf } = require('./tags.js')
+const { MOST_TAGS } = require('./tags.js')
 const { Values, NOTHING, UP_TO } = require('./values.js')
 const { warmed } = require('./warm.js')
 
@@ -130,7 +136,7 @@ class Cache {
   set(key, value, options) {
     const values = this.#values
     const { ttlMs, tags, since } = settingOf(options)
-    if (since !== undefined) this.#assertPast(since)
+    if (since !== undefined) assertPast(this.name, since, this.moment())
     const encoded = values.encoded(value, key)
     const set = this.#native.cacheSet(this.#id, key, encoded, values.ttlMsOf(encoded, ttlMs), tags, since)
     if (set === undefined) throw values.trouble(key, encoded)
@@ -152,31 +158,20 @@ class Cache {
 
   /** @param {string} prefix */
   deletePrefix(prefix) {
-    if (!isKey(prefix)) {
-      const rule = `\`prefix\` of deletePrefix() of the cache "${this.name}" must be a non-empty string`
-      throw misuse('E_KEY', `${rule}; got ${shown(prefix)}. To forget everything there is clear()`, {
-        option: 'prefix',
-      })
-    }
+    assertPrefix(this.name, prefix)
     return this.#answered(this.#native.cacheDeletePrefix(this.#id, prefix))
   }
 
   /** @param {string[]} tags */
   invalidateTag(...tags) {
-    assertTags(this.#tagRule('invalidateTag'), tags)
+    assertInvalidated(this.name, tags)
     this.#overTags(tags, false)
   }
 
   /** @param {(string | { grace?: import('../index').Duration })[]} given */
   expireTag(...given) {
-    const what = `expireTag() of the cache "${this.name}"`
-    const last = given.at(-1)
-    const limited = typeof last === 'object' && last !== null
-    const options = limited ? new Options(what, last, ['grace']) : undefined
-    const tags = limited ? given.slice(0, -1) : given
-    assertTags(this.#tagRule('expireTag'), tags)
-    const graced = options?.get('grace') === undefined ? true : options.duration('grace', { min: 0, max: 3650 * DAY })
-    this.#overTags(/** @type {string[]} */ (tags), graced)
+    const { tags, graced } = expiryOf(this.name, given)
+    this.#overTags(tags, graced)
   }
 
   clear() {
@@ -189,15 +184,7 @@ class Cache {
 
   /** @param {string | number} version */
   setVersion(version) {
-    const text = versionOf(version, (rule) => {
-      const what = `\`version\` of setVersion() of the cache "${this.name}"`
-      return misuse('E_OPTION', `${what} ${rule}; got ${shown(version)}`, { option: 'version' })
-    })
-    if (text === undefined) {
-      const rule = 'must be a string of 1 to 128 characters, or a number; got undefined'
-      throw misuse('E_OPTION', `\`version\` of setVersion() of the cache "${this.name}" ${rule}`, { option: 'version' })
-    }
-    return this.#answered(this.#native.cacheVersion(this.#id, text))
+    return this.#answered(this.#native.cacheVersion(this.#id, versionGiven(this.name, version)))
   }
 
   /**
@@ -306,24 +293,7 @@ class Cache {
    * @param {number} upTo
    */
   #tagged(key, options, upTo) {
-    const given = options === undefined ? undefined : new Options('a look into a cache', options, ['tags']).get('tags')
-    return this.#values.look(key, upTo, tagsOf('a look into a cache', given))
-  }
-
-  /**
-   * A moment that is not over yet would be before no invalidation to come.
-   * @param {number} since
-   */
-  #assertPast(since) {
-    const moment = this.moment()
-    if (since <= moment) return
-    const rule = `\`since\` of a cached value must be what moment() of the cache "${this.name}" has answered, so at most ${moment}`
-    throw misuse('E_OPTION', `${rule}; got ${shown(since)}`, { option: 'since', Base: RangeError })
-  }
-
-  /** @param {string} call */
-  #tagRule(call) {
-    return `each tag of ${call}() of the cache "${this.name}" must be a string of 1 to ${LONGEST_TAG} characters`
+    return this.#values.look(key, upTo, lookOf(options))
   }
 
   /**
@@ -342,19 +312,11 @@ class Cache {
    * @param {unknown} path
    * @param {(native: import('./native.js').Native, ...time: number[]) => Promise<unknown>} call
    */
-  async #file(what, path, call) {
-    if (typeof path !== 'string' || path === '') {
-      const rule = `\`path\` of a file for the cache "${this.name}" must be a non-empty string`
-      throw misuse('E_OPTION', `${rule}; got ${shown(path)}`, { option: 'path' })
-    }
-    const time = this.#place.isManual ? [this.#place.now(), this.#place.wall()] : []
-    try {
-      return /** @type {number} */ (await this.#place.cold((native) => call(native, ...time)))
-    } catch (/** @type {any} */ error) {
-      if (error?.code !== 'E_DUMP_FILE') throw error
-      const message = `the cache "${this.name}" cannot be ${what} ${shown(path)}: ${error.message}`
-      throw misuse('E_DUMP_FILE', message, { Base: Error, cause: error })
-    }
+  #file(what, path, call) {
+    return filed(this.name, what, path, () => {
+      const time = this.#place.isManual ? [this.#place.now(), this.#place.wall()] : []
+      return /** @type {Promise<number>} */ (this.#place.cold((native) => call(native, ...time)))
+    })
   }
 
   /**

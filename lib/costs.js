@@ -27,6 +27,24 @@ function costTrouble({ kind, name }, cost) {
 }
 
 /**
+ * Checked beforehand, so that a mistake in one of many charges nothing.
+ * @param {Named} called
+ * @param {readonly string[]} keys
+ * @param {readonly number[] | undefined} costs
+ */
+function assertMany(called, keys, costs) {
+  if (!Array.isArray(keys)) throw misuse('E_KEY', `\`keys\` of consumeMany() must be an array; got ${shown(keys)}`)
+  if (costs !== undefined && (!Array.isArray(costs) || costs.length !== keys.length)) {
+    const got = Array.isArray(costs) ? `${costs.length} for ${keys.length} keys` : shown(costs)
+    throw misuse('E_COST', `\`costs\` of consumeMany() must be an array with a cost for each key; got ${got}`)
+  }
+  for (let i = 0; i < keys.length; i++) {
+    if (!isKey(keys[i])) throw keyTrouble(called, keys[i])
+    if (costs !== undefined && !isCost(costs[i])) throw costTrouble(called, costs[i])
+  }
+}
+
+/**
  * What was wrong with charges that native code could not make.
  * @param {readonly { owner: Named, key: unknown, cost: unknown }[]} charges
  */
@@ -38,4 +56,4 @@ function chargesTrouble(charges) {
   return troubleOf('limiter', charges.map(({ owner }) => owner.name).join('", "'))
 }
 
-module.exports = { isCost, costTrouble, chargesTrouble }
+module.exports = { isCost, costTrouble, assertMany, chargesTrouble }

@@ -58,7 +58,7 @@ class Decision {
     this.cost = cost
     this.retryAfterMs = retryAfterMs
     this.resetMs = resetMs
-    /** @type {'local'} */
+    /** @type {import('../index').Decision['decidedBy']} */
     this.decidedBy = 'local'
     this.limiter = limiter
     this.#owner = owner

@@ -10,6 +10,7 @@ const { rankOf } = require('./priorities.js')
 const { Refusal } = require('./refusals.js')
 const { Refused, shownError } = require('./refused.js')
 const { Rejected } = require('./rejected.js')
+const { RemoteLimiter } = require('./remote-limiter.js')
 const { Scope } = require('./scope.js')
 const { Shed } = require('./shed.js')
 const { STRATEGY } = require('./strategy.js')
@@ -18,7 +19,7 @@ const { STRATEGY } = require('./strategy.js')
 /** @typedef {import('./strategy.js').Layer} Layer */
 /** @typedef {import('./strategy.js').Site} Site */
 
-const PRIMITIVES = [Limiter, Breaker, Bulkhead, Shed]
+const PRIMITIVES = [Limiter, RemoteLimiter, Breaker, Bulkhead, Shed]
 
 /**
  * The layers of some strategies at a site, outermost first. A breaker and a bulkhead next to each other are one.
@@ -67,6 +68,7 @@ function isStrategy(given) {
  */
 function layerOf(strategy, site) {
   if (strategy instanceof Limiter) return (scope, next) => metered(strategy, scope, next)
+  if (strategy instanceof RemoteLimiter) return (scope, next) => meteredFar(strategy, scope, next)
   if (strategy instanceof Breaker) return (scope, next) => broken(strategy, scope, next)
   if (strategy instanceof Bulkhead) return (scope, next) => confined(strategy, scope, next)
   if (strategy instanceof Shed) return (scope, next) => shedding(strategy, scope, next)
@@ -82,7 +84,22 @@ function metered(limiter, scope, next) {
   } catch (error) {
     return Promise.reject(error)
   }
-  if (decision.ok) return next(scope)
+  return decision.ok ? next(scope) : limited(decision)
+}
+
+/** @type {(limiter: InstanceType<typeof RemoteLimiter>, ...call: Parameters<Layer>) => Promise<unknown>} */
+async function meteredFar(limiter, scope, next) {
+  const { key, cost } = Scope.request(scope)
+  const decision = await limiter.consume(/** @type {string} */ (key), cost)
+  const aborted = Scope.abortedBy(scope)
+  if (aborted === undefined) return decision.ok ? next(scope) : limited(decision)
+  // Nothing will be done for what was charged; that it goes back is nobody's to wait for.
+  limiter.refund(/** @type {string} */ (key), decision).catch(() => {})
+  throw aborted.reason
+}
+
+/** @param {import('../index').Decision} decision */
+function limited(decision) {
   const code = decision.reason === 'store-unavailable' ? 'E_STORE_UNAVAILABLE' : 'E_LIMITED'
   const { retryAfterMs, limiter: name } = decision
   return Promise.reject(new Refused(code, name, { retryAfterMs, make: () => Refusal.of(decision) }))

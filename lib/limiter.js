@@ -1,12 +1,12 @@
 // The limiter as JavaScript sees it: one native call and a Decision. Never validates on the way of a good call.
 'use strict'
 
-const { chargesTrouble, costTrouble, isCost } = require('./costs.js')
+const { assertMany, chargesTrouble, costTrouble } = require('./costs.js')
 const { Charges, Decision, Reservation } = require('./decision.js')
 const { Events } = require('./events.js')
-const { isKey, keyTrouble } = require('./keys.js')
-const { planOf } = require('./limits.js')
-const { misuse, shown } = require('./misuse.js')
+const { keyTrouble } = require('./keys.js')
+const { infoOf, planOf } = require('./limits.js')
+const { misuse } = require('./misuse.js')
 const { details, TROUBLE, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
 
@@ -56,11 +56,7 @@ class Limiter {
     this.limit = shapes[0].limit
     this.windowMs = shapes[0].windowMs
     this.burst = shapes[0].burst
-    this.limits = Object.freeze(
-      shapes.map(({ name, algorithm, limit, windowMs, burst, shadow }) =>
-        Object.freeze({ name, algorithm, limit, windowMs, burst, shadow }),
-      ),
-    )
+    this.limits = infoOf(shapes)
   }
 
   /**
@@ -162,7 +158,7 @@ class Limiter {
    * @param {readonly number[]} [costs]
    */
   consumeMany(keys, costs) {
-    this.#assertMany(keys, costs)
+    assertMany(this, keys, costs)
     const decisions = new Array(keys.length)
     for (let from = 0; from < keys.length; from += MANY) {
       const some = from === 0 && keys.length <= MANY ? keys : keys.slice(from, from + MANY)
@@ -341,23 +337,6 @@ class Limiter {
     if (spoke === 0 && this.#simple) return this.#admitted(key, cost, rows, at)
     const ok = (spoke & 3) === 0 || (spoke & SHADOWED) !== 0
     return this.#decision(ok, key, cost, undefined, undefined, rows, at)
-  }
-
-  /**
-   * Checked beforehand, so that a mistake charges nothing.
-   * @param {readonly string[]} keys
-   * @param {readonly number[] | undefined} costs
-   */
-  #assertMany(keys, costs) {
-    if (!Array.isArray(keys)) throw misuse('E_KEY', `\`keys\` of consumeMany() must be an array; got ${shown(keys)}`)
-    if (costs !== undefined && (!Array.isArray(costs) || costs.length !== keys.length)) {
-      const got = Array.isArray(costs) ? `${costs.length} for ${keys.length} keys` : shown(costs)
-      throw misuse('E_COST', `\`costs\` of consumeMany() must be an array with a cost for each key; got ${got}`)
-    }
-    for (let i = 0; i < keys.length; i++) {
-      if (!isKey(keys[i])) throw keyTrouble(this, keys[i])
-      if (costs !== undefined && !isCost(costs[i])) throw costTrouble(this, costs[i])
-    }
   }
 
   /**

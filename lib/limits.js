@@ -12,7 +12,11 @@ const SLIDING_LIMIT = 2 ** 20 - 1
 /** Limits of one limiter, and charges made together. */
 const TOGETHER = 8
 
-const OPTIONS = ['limit', 'window', 'burst', 'algorithm', 'maxKeys', 'shadow', 'env']
+/** What a limiter over Redis is told beside. In memory they are read too, and mean nothing: the same options fit both. */
+const REMOTE = ['failMode', 'mode', 'share', 'rememberDenials']
+const OPTIONS = ['limit', 'window', 'burst', 'algorithm', 'maxKeys', 'shadow', 'env', ...REMOTE]
+const FAIL_MODES = /** @type {const} */ (['open', 'closed', 'local'])
+const MODES = /** @type {const} */ (['strict', 'lease'])
 const ALGORITHMS = /** @type {const} */ (['token-bucket', 'fixed-window', 'sliding-window'])
 
 /**
@@ -26,6 +30,16 @@ const ALGORITHMS = /** @type {const} */ (['token-bucket', 'fixed-window', 'slidi
  * @property {number} maxKeys
  * @property {boolean} shadow
  * @property {string} provenance
+ */
+
+/**
+ * A limiter over Redis, as native code takes it.
+ * @typedef {object} RemoteShape
+ * @property {LimitShape[]} limits
+ * @property {typeof FAIL_MODES[number]} failMode
+ * @property {typeof MODES[number]} mode
+ * @property {number} [share]
+ * @property {boolean} rememberDenials
  */
 
 /**
@@ -54,6 +68,89 @@ function limitsOf(given, name, env) {
     })
   }
   return shapes
+}
+
+/**
+ * The same of a limiter over Redis. Of several limits the first to say so says it for all.
+ * @param {unknown} given
+ * @param {string} name
+ * @param {Record<string, string | undefined> | false} env
+ * @returns {RemoteShape}
+ */
+function remoteLimitsOf(given, name, env) {
+  const limits = limitsOf(given, name, env)
+  const { failMode, options, ...modes } = modesOf(given, name)
+  if (failMode !== undefined) return { limits, failMode, ...modes }
+  const whether = 'whether to admit, to refuse or to count in this process'
+  throw options.wrong(
+    'failMode',
+    `of a limiter over Redis must be 'open', 'closed' or 'local': ${whether} while Redis is not there`,
+  )
+}
+
+/**
+ * The same of a limiter in memory, where what is said of Redis has to be right and means nothing.
+ * @param {unknown} given
+ * @param {string} name
+ * @param {Record<string, string | undefined> | false} env
+ */
+function localLimitsOf(given, name, env) {
+  const limits = limitsOf(given, name, env)
+  modesOf(given, name)
+  return limits
+}
+
+/**
+ * How a limiter over Redis decides.
+ * @param {unknown} given
+ * @param {string} name
+ */
+function modesOf(given, name) {
+  const several = /** @type {object[]} */ (Array.isArray(given) ? given : [given])
+  const told = Object.fromEntries(REMOTE.map((option) => [option, saidOf(several, option, name)]))
+  const options = new Options('a limiter over Redis', told, REMOTE)
+  const mode = options.word('mode', MODES, 'strict')
+  if (mode === 'strict' && told.share !== undefined) {
+    throw options.wrong('share', "is how many units are taken ahead, which only `mode: 'lease'` does")
+  }
+  return {
+    options,
+    failMode: told.failMode === undefined ? undefined : options.word('failMode', FAIL_MODES, 'closed'),
+    mode,
+    share: told.share === undefined ? undefined : Number(options.whole('share', { min: 1, max: BILLION })),
+    rememberDenials: told.rememberDenials === undefined ? mode === 'lease' : options.flag('rememberDenials'),
+  }
+}
+
+/**
+ * What limits of one limiter say alike.
+ * @param {object[]} limits
+ * @param {string} option
+ * @param {string} name
+ */
+function saidOf(limits, option, name) {
+  const said = new Set(
+    limits
+      .map((limit) => (Object.hasOwn(limit, option) ? Reflect.get(limit, option) : undefined))
+      .filter((each) => each !== undefined),
+  )
+  if (said.size > 1) {
+    const rule = 'is one for all its limits: say it once, or alike'
+    throw misuse('E_OPTION', `\`${option}\` of the limiter ${shown(name)} ${rule}`, { option })
+  }
+  return [...said][0]
+}
+
+/**
+ * What a limiter tells of its limits.
+ * @param {LimitShape[]} shapes
+ */
+function infoOf(shapes) {
+  return Object.freeze(
+    shapes.map(({ name, algorithm, limit, windowMs, burst, shadow }) =>
+      Object.freeze({ name, algorithm, limit, windowMs, burst, shadow }),
+    ),
+  )
 }
 
 /**
@@ -165,4 +262,4 @@ function planOf(given, { algorithm }) {
   }
 }
 
-module.exports = { limitsOf, limitsBlamed, planOf, TOGETHER }
+module.exports = { limitsOf: localLimitsOf, remoteLimitsOf, limitsBlamed, infoOf, planOf, TOGETHER }

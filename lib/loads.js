@@ -13,7 +13,8 @@ const { UP_TO, numbersIn } = require('./values.js')
 /** @typedef {import('./values.js').Encoded} Encoded */
 /** @typedef {import('./load-wait.js').Asked} Asked */
 /** @typedef {(call: any) => any} Loader */
-/** @typedef {{ encoded: Encoded, value: any, decoded: boolean, stamp: number }} Landed what a load has brought, and the stamp it has if it is kept */
+/** @typedef {import('./second-tier.js').Found} Found */
+/** @typedef {{ encoded: Encoded, value: any, decoded: boolean, stamp: number, found: Found | undefined }} Landed what a load has brought, and the stamp it has if it is kept; or what was found behind memory in its place */
 
 /**
  * A load of this thread, or its wait for another's. Who asks meanwhile shares its promise, unless the key was changed since.
@@ -39,6 +40,7 @@ class Loads {
   #values
   #events
   #cache
+  #behind
   /** @type {Map<string, Flight>} */
   #flights = new Map()
   /** Whose permits bound the loads of all threads. @type {import('../index').Bulkhead | undefined} */
@@ -48,11 +50,13 @@ class Loads {
    * @param {InstanceType<typeof import('./values.js').Values>} values
    * @param {InstanceType<typeof import('./events.js').Events>} events
    * @param {object} cache the handle, as events show it
+   * @param {InstanceType<typeof import('./second-tier.js').SecondTier>} [behind] is asked before anything is loaded
    */
-  constructor(values, events, cache) {
+  constructor(values, events, cache, behind) {
     this.#values = values
     this.#events = events
     this.#cache = cache
+    this.#behind = behind
   }
 
   /**
@@ -66,8 +70,9 @@ class Loads {
     const flying = this.#flying(key)
     if (flying !== undefined) return flying.promise
     const { native, id } = this.#values
-    const boarded = native.cacheBoard(id, key, asked.reload ? BOARD.RELOAD : BOARD.MISSING)
-    if (typeof boarded === 'number') return this.#begin(key, boarded, load, asked, false)
+    const purpose = asked.reload ? BOARD.RELOAD : BOARD.MISSING
+    const boarded = native.cacheBoard(id, key, purpose)
+    if (typeof boarded === 'number') return this.#begin(boarded, { key, load, asked, purpose })
     // null: the cache has ended between.
     if (boarded === undefined || boarded === null) throw this.#values.trouble(key)
     return this.#values.entryTaken(key, boarded)
@@ -85,7 +90,7 @@ class Loads {
     const { native, id } = this.#values
     const boarded = native.cacheBoard(id, key, BOARD.REFRESH)
     if (boarded === undefined) throw this.#values.trouble(key)
-    return typeof boarded === 'number' ? this.#begin(key, boarded, load, asked, true) : undefined
+    return typeof boarded === 'number' ? this.#begin(boarded, { key, load, asked, purpose: BOARD.REFRESH }) : undefined
   }
 
   /** @param {string} key */
@@ -97,15 +102,12 @@ class Loads {
   }
 
   /**
-   * @param {string} key
    * @param {number} boarded
-   * @param {Loader} load
-   * @param {Asked} asked
-   * @param {boolean} background
+   * @param {Course} course
    */
-  #begin(key, boarded, load, asked, background) {
+  #begin(boarded, course) {
     const numbers = numbersIn(details, 0)
-    const course = { key, load, asked, background }
+    const { key } = course
     const promise = boarded >= 0 ? this.#lead(course, boarded) : this.#follow(course, -1 - boarded)
     const flight = { promise, numbers }
     this.#flights.set(key, flight)
@@ -117,12 +119,42 @@ class Loads {
   }
 
   /**
-   * Load, and land what comes of it.
+   * Load, unless what is behind memory has it, or will have it.
    * @param {Course} course
    * @param {number} receipt
    * @returns {Promise<Landed>}
    */
   #lead(course, receipt) {
+    if (this.#behind === undefined) return this.#load(course, receipt)
+    try {
+      const claim = this.#behind.claim(course.key, receipt, course.purpose)
+      return claim === undefined ? this.#load(course, receipt) : this.#afterClaim(claim, course, receipt)
+    } catch (error) {
+      this.#fail(receipt)
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * @param {Promise<Found | undefined>} claim
+   * @param {Course} course
+   * @param {number} receipt is used up when something was found
+   * @returns {Promise<Landed>}
+   */
+  async #afterClaim(claim, course, receipt) {
+    const found = await claim
+    if (found === undefined) return this.#load(course, receipt)
+    const { encoded, stamp } = found
+    return { encoded, value: undefined, decoded: encoded === undefined, stamp, found }
+  }
+
+  /**
+   * Load, and land what comes of it.
+   * @param {Course} course
+   * @param {number} receipt
+   * @returns {Promise<Landed>}
+   */
+  #load(course, receipt) {
     const { key, load, asked } = course
     const values = this.#values
     const context = new LoadContext(asked, () => this.#previous(key))
@@ -292,21 +324,21 @@ class Loads {
    * @param {number} began
    * @param {unknown} [error]
    */
-  #tell(event, { key, background }, began, error) {
+  #tell(event, { key, purpose }, began, error) {
     if (!this.#events.wanted(event)) return
     const ms = this.#values.place.now() - began
-    const message = { cache: this.#cache, key, ms, background }
+    const message = { cache: this.#cache, key, ms, background: purpose === BOARD.REFRESH }
     this.#events.emit(event, event === 'failed' ? { ...message, error } : message)
   }
 }
 
 /**
- * One load from its beginning: whose key, with what, and whether anybody waits for it.
+ * One load from its beginning: whose key, with what, and what for.
  * @typedef {object} Course
  * @property {string} key
  * @property {Loader} load
  * @property {Asked} asked
- * @property {boolean} background
+ * @property {number} purpose
  */
 
 /**
@@ -315,10 +347,10 @@ class Loads {
  * @returns {Landed}
  */
 function landedOf(encoded, stamp) {
-  if (encoded === undefined) return { encoded, value: undefined, decoded: true, stamp }
+  if (encoded === undefined) return { encoded, value: undefined, decoded: true, stamp, found: undefined }
   // A loader may go on writing to the bytes it has answered with.
   const kept = typeof encoded === 'string' ? encoded : copyOf(encoded)
-  return { encoded: kept, value: undefined, decoded: false, stamp }
+  return { encoded: kept, value: undefined, decoded: false, stamp, found: undefined }
 }
 
 /**

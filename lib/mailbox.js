@@ -8,6 +8,7 @@ const { native, details, waits, asks, movers, deliver } = require('./native.js')
  * @property {(receipt: number) => void} [onYours] what was waited for is held under the receipt from now on
  * @property {(value: string | Uint8Array | false) => void} [onLanded] another environment's load has landed; false for a negative result
  * @property {() => void} [onExpired] what was held under the receipt is not any more
+ * @property {(code: number) => void} [onSettled] what became of a wait for a right; the rest is in the details
  */
 
 /**

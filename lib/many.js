@@ -16,9 +16,10 @@ const NUMBERS = 6
 /**
  * @param {Values} values
  * @param {readonly string[]} keys
- * @returns {any[]} with `undefined` for what is not there or not fresh
+ * @param {number[]} [absent] is told which of them are not there or not fresh
+ * @returns {any[]} with `undefined` for those
  */
-function getMany(values, keys) {
+function getMany(values, keys, absent) {
   if (!Array.isArray(keys)) {
     const rule = `\`keys\` of getMany() of the cache "${values.name}" must be an array of keys`
     throw misuse('E_OPTION', `${rule}; got ${shown(keys)}`, { option: 'keys' })
@@ -32,7 +33,7 @@ function getMany(values, keys) {
     answers[index] = copy?.value
     if (copy === undefined) missing.push(index)
   }
-  if (missing.length > 0) readMissing(values, keys, missing, answers)
+  if (missing.length > 0) readMissing(values, keys, missing, answers, absent)
   return answers
 }
 
@@ -41,8 +42,9 @@ function getMany(values, keys) {
  * @param {readonly string[]} keys
  * @param {readonly number[]} missing which of them
  * @param {any[]} answers
+ * @param {number[] | undefined} absent
  */
-function readMissing(values, keys, missing, answers) {
+function readMissing(values, keys, missing, answers, absent) {
   const wanted = missing.map((index) => keys[index])
   const numbers = new Float64Array(NUMBERS * wanted.length)
   const found = values.native.cacheGetMany(values.id, wanted, numbers)
@@ -50,7 +52,10 @@ function readMissing(values, keys, missing, answers) {
   const now = values.place.now()
   for (let index = 0; index < wanted.length; index++) {
     const [key, each] = [wanted[index], found[index]]
-    if (each === null) continue
+    if (each === null) {
+      absent?.push(missing[index])
+      continue
+    }
     const value = each === false ? undefined : values.decoded(key, each)
     answers[missing[index]] = value
     if (each !== false && !values.codec.shared) continue
@@ -65,6 +70,18 @@ function readMissing(values, keys, missing, answers) {
  * @param {unknown} entries
  */
 function setMany(values, entries) {
+  const { keys, encoded, ttlsMs, tags } = settingsOf(values, entries)
+  if (keys.length === 0) return
+  if (values.native.cacheSetMany(values.id, keys, encoded, ttlsMs, tags) === undefined)
+    throw culprit(values, keys, encoded)
+}
+
+/**
+ * Entries as native code takes them: a list of each of their parts.
+ * @param {Values} values
+ * @param {unknown} entries
+ */
+function settingsOf(values, entries) {
   /** @type {string[]} */
   const keys = []
   /** @type {import('./values.js').Encoded[]} */
@@ -86,11 +103,19 @@ function setMany(values, entries) {
     }
     keys.push(key)
   }
-  if (keys.length === 0) return
-  if (values.native.cacheSetMany(values.id, keys, encoded, ttlsMs, tags) !== undefined) return
-  const culprit = details[0]
-  const trouble = values.trouble(keys[culprit], encoded[culprit])
-  throw details[7] === TROUBLE.VALUE_TOO_LARGE ? ofEntry(culprit, trouble) : trouble
+  return { keys, encoded, ttlsMs, tags }
+}
+
+/**
+ * Why native code has stored none of them.
+ * @param {Values} values
+ * @param {readonly string[]} keys
+ * @param {readonly import('./values.js').Encoded[]} encoded
+ */
+function culprit(values, keys, encoded) {
+  const index = details[0]
+  const trouble = values.trouble(keys[index], encoded[index])
+  return details[7] === TROUBLE.VALUE_TOO_LARGE ? ofEntry(index, trouble) : trouble
 }
 
 /**
@@ -128,4 +153,4 @@ function* entriesOf(what, entries) {
   }
 }
 
-module.exports = { getMany, setMany }
+module.exports = { getMany, setMany, settingsOf, culprit }

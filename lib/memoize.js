@@ -7,7 +7,7 @@ const { misuse, shown } = require('./misuse.js')
 const { Options, DAY } = require('./options.js')
 const { tagsOf } = require('./tags.js')
 
-/** @typedef {InstanceType<typeof import('./cache.js').Cache>} Cache */
+/** @typedef {{ name: string, getOrSet(key: string, load: (call: any) => any, options: any): Promise<any> }} Cache */
 
 /** Whoever nests deeper than this in an argument has a circle in it, most likely. */
 const DEEPEST = 100

@@ -13,13 +13,19 @@ function misuse(code, message, { Base = TypeError, option, cause } = {}) {
   return Object.assign(error, option === undefined ? { code } : { code, option })
 }
 
+const URL_WITH_USER = /^\s*[a-z][a-z0-9+.-]*:\/\/.*@/is
+
 /**
  * A value as a developer would recognise it in a message: short, and never with what is inside an object.
  * @param {unknown} value
  * @returns {string}
  */
 function shown(value) {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'string') {
+    // Under a mistyped name it may be the URL of a Redis, with a password in it.
+    if (URL_WITH_USER.test(value)) return 'a URL with a user in it'
+    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  }
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'object' && value !== null)

@@ -22,6 +22,16 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number, rows: Float64Array, ...keys: readonly string[]) => boolean | undefined} limiterConsumeMany
  * @property {(id: number, key: unknown, otherId: number, otherKey: unknown) => boolean | undefined} consumeBoth
  * @property {(...charges: (number | string)[]) => boolean | undefined} consumeAll
+ * @property {(id: number, key: unknown, cost: unknown) => FarAnswer} farConsume
+ * @property {(id: number, key: unknown, cost: unknown, ...plan: PlanArguments) => FarAnswer} farConsumePlan
+ * @property {(id: number, key: unknown, cost: unknown, ...plan: PlanArguments) => FarAnswer} farPeek
+ * @property {(id: number, key: unknown, cost: unknown, maxWaitMs: number) => FarAnswer | null} farReserve
+ * @property {(id: number, key: unknown, cost: number, charge: number, charge2: number, shadowed: number, ...plan: PlanArguments) => FarAnswer} farRefund
+ * @property {(id: number, key: unknown) => number | undefined} farReset
+ * @property {(id: number, key: unknown, durationMs: number) => number | undefined} farBlock
+ * @property {(id: number, key: unknown) => number | undefined} farUnblock
+ * @property {(id: number, rows: Float64Array, keys: readonly string[]) => FarAnswer} farConsumeMany
+ * @property {(...charges: (number | string)[]) => FarAnswer} farConsumeAll
  * @property {(id: number) => number | undefined} breakerEnter
  * @property {(id: number, key: unknown) => number | undefined} breakerEnterKey
  * @property {(id: number, generation: number, outcome: number, tookMs?: number) => boolean | undefined} breakerExit
@@ -40,6 +50,11 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number, key: string) => number | undefined} bulkheadTryAcquire
  * @property {(id: number, rank: number, key: string) => number | undefined} bulkheadAcquire
  * @property {(id: number, key: string) => boolean | undefined} bulkheadExpire
+ * @property {(id: number, key: string, rank: number, waits: 0 | 1) => number | undefined} rightsAcquire
+ * @property {(id: number, receipt: number, ticket: number) => number | undefined} rightsRelease
+ * @property {(id: number, ticket: number) => number | undefined} rightsRenew
+ * @property {(id: number, ticket: number) => number | undefined} rightsLeft microseconds
+ * @property {(id: number, ticket: number) => string | undefined} rightsToken
  * @property {(receipt: number) => boolean} giveBack
  * @property {(receipt: number) => boolean} leave
  * @property {(id: number, key: unknown, upTo: number, stamp: number) => Found | null | undefined} cacheGet
@@ -60,10 +75,23 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number, receipt: number) => boolean | undefined} cacheFail
  * @property {(id: number, receipt: number) => boolean | undefined} cacheUsurp
  * @property {(id: number) => boolean | undefined} cacheLeads
+ * @property {(id: number, key: unknown, upTo: number, tags: string[] | undefined) => number | null | undefined} cacheFetch
+ * @property {(id: number, keys: string[]) => number | null | undefined} cacheFetchMany
+ * @property {(id: number, key: unknown, receipt: number, purpose: number) => number | true | undefined} cacheClaim
+ * @property {(id: number, key: unknown, value: Encoded, ttlMs: number | undefined, tags: string[] | undefined, since: number | undefined) => number | true | undefined} cacheSetFar
+ * @property {(id: number, keys: string[], values: Encoded[], ttlsMs: (number | undefined)[], tags: (string[] | undefined)[]) => number | true | undefined} cacheSetManyFar
+ * @property {(id: number, key: unknown) => number | true | undefined} cacheDeleteFar
+ * @property {(id: number, key: unknown) => number | true | undefined} cacheExpireFar
+ * @property {(id: number, prefix: string) => number | true | undefined} cacheDeletePrefixFar
+ * @property {(id: number, tags: string[], soft: boolean | number) => number | true | undefined} cacheTagsFar
+ * @property {(id: number) => number | true | undefined} cacheClearFar
+ * @property {(id: number, version: string) => number | true | undefined} cacheVersionFar
+ * @property {(id: number, cursor: string, prefix: string) => number | null | undefined} cacheScan
  * @property {() => number | string | Uint8Array | false} mail
  * @property {() => string | Uint8Array | false | undefined} payload what came with the answer that is being delivered, once
  * @property {(registry: number) => void} flushRemote
  */
+/** Decided at once, or the number of what Redis was asked. @typedef {boolean | number | undefined} FarAnswer */
 /** @typedef {string | Uint8Array | undefined} Encoded */
 /** @typedef {string | Uint8Array | boolean} Found */
 /** @typedef {Cold & Hot} Native */
@@ -102,6 +130,8 @@ const EXPIRED = -2
 const MOVED = -3
 /** And for an answer to what was asked of Redis. */
 const ANSWERED = -4
+/** And for what became of a wait for a right. */
+const SETTLED = -5
 
 const { binary, missing } = load()
 const { details, slots, waits, asks, movers } = environment()
@@ -178,6 +208,7 @@ function deliver(binary, { details, waits, asks, movers }) {
     waits.delete(receipt)
     if (typeof news !== 'number') wait?.onLanded?.(news)
     else if (news === EXPIRED) wait?.onExpired?.()
+    else if (news === SETTLED) wait?.onSettled?.(details[1])
     else wait?.onYours?.(receipt)
   }
 }

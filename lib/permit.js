@@ -16,18 +16,22 @@ function giveBack(native, receipt) {
 }
 
 /**
- * What was got in return for a receipt, for as long as it stands for it: a lease may end before.
- * @typedef {{ native: Native, receipt: number, out: boolean, leased: boolean }} Held
+ * What was got in return for a receipt, for as long as it stands for it: a lease may end before. Over Redis it has a fence, and what
+ * is asked in a turn.
+ * @typedef {{ native: Native, receipt: number, out: boolean, leased: boolean, fence: number | undefined, asks: Asks | undefined }} Held
  */
+/** @typedef {Pick<InstanceType<typeof import('./asks.js').Asks>, 'turn'>} Asks */
 
 /**
  * @param {Native} native
  * @param {number} receipt
  * @param {(() => void) | undefined} onExpired where permits expire: what else to do then
+ * @param {number} [fence]
+ * @param {Asks} [asks]
  * @returns {Held}
  */
-function hold(native, receipt, onExpired) {
-  const held = { native, receipt, out: true, leased: onExpired !== undefined }
+function hold(native, receipt, onExpired, fence, asks) {
+  const held = { native, receipt, out: true, leased: onExpired !== undefined, fence, asks }
   if (onExpired !== undefined) {
     mailbox.expect(receipt, {
       onExpired: () => {
@@ -48,6 +52,7 @@ function release(held) {
   if (!held.out) return
   held.out = false
   giveBack(held.native, held.receipt)
+  held.asks?.turn()
   // Not before: if its lease has ended, the letter that says so may have come with this call.
   if (held.leased) mailbox.expectNoMore(held.receipt)
 }
@@ -62,6 +67,10 @@ class Permit {
   constructor(held) {
     this.#held = held
     collected.register(this, held, held)
+  }
+
+  get fence() {
+    return this.#held.fence
   }
 
   release() {

@@ -18,6 +18,7 @@ const KINDS = {
   E_SHED: kind(503, 'The service is overloaded', 'temporary-reduced-capacity'),
   E_SATURATED: kind(503, 'The queue is full', 'temporary-reduced-capacity'),
   E_STORE_UNAVAILABLE: kind(503, 'The limit cannot be checked'),
+  E_LEASE_LOST: kind(503, 'A lease was lost'),
 }
 
 /**
@@ -40,6 +41,7 @@ const MESSAGES = {
   E_SHED: (name) => `"${name}" sheds load`,
   E_SATURATED: (name) => `the queue "${name}" is full`,
   E_STORE_UNAVAILABLE: (name) => `the store of "${name}" is unavailable`,
+  E_LEASE_LOST: (name) => `the lease "${name}" was lost`,
 }
 
 /** Denials that waiting for quota does not change; of those the problem type that says so would tell a client to wait. */

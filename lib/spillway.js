@@ -8,25 +8,31 @@ const { Bulkhead, bulkheadShape } = require('./bulkhead.js')
 const { Cache } = require('./cache.js')
 const { cacheFunctions, cacheShape } = require('./cache-shape.js')
 const { Clock, onClock } = require('./clock.js')
+const { Lease, leaseShape } = require('./lease.js')
 const { Limiter } = require('./limiter.js')
-const { limitsOf, limitsBlamed, TOGETHER } = require('./limits.js')
+const { limitsOf, remoteLimitsOf, limitsBlamed, TOGETHER } = require('./limits.js')
 const { loop, over } = require('./loop.js')
 const mailbox = require('./mailbox.js')
 const { misuse, shown } = require('./misuse.js')
-const { native: load, troubleOf } = require('./native.js')
+const { native: load, details, troubleOf } = require('./native.js')
 const { Options, nameOf } = require('./options.js')
 const { Policies } = require('./policies.js')
+const { targetOf } = require('./redis-options.js')
+const { RedisStore } = require('./redis-store.js')
+const { RemoteCache } = require('./remote-cache.js')
+const { RemoteLimiter } = require('./remote-limiter.js')
 const { Sheds } = require('./sheds.js')
 const { recent } = require('./turn.js')
 
 /** @typedef {import('./native.js').Native} Native */
-/** @typedef {InstanceType<typeof Limiter>} LimiterHandle */
+/** @typedef {InstanceType<typeof Limiter> | InstanceType<typeof RemoteLimiter>} LimiterHandle */
 /** @typedef {InstanceType<typeof Breaker>} BreakerHandle */
 /** @typedef {InstanceType<typeof Bulkhead>} BulkheadHandle */
-/** @typedef {InstanceType<typeof Cache>} CacheHandle */
+/** @typedef {InstanceType<typeof Cache> | InstanceType<typeof RemoteCache>} CacheHandle */
 /** @typedef {InstanceType<typeof Budget>} BudgetHandle */
-/** @typedef {LimiterHandle | BreakerHandle | BudgetHandle | BulkheadHandle | CacheHandle} Handle */
-/** @typedef {'limiter' | 'breaker' | 'budget' | 'bulkhead' | 'cache'} KindName */
+/** @typedef {InstanceType<typeof Lease>} LeaseHandle */
+/** @typedef {LimiterHandle | BreakerHandle | BudgetHandle | BulkheadHandle | CacheHandle | LeaseHandle} Handle */
+/** @typedef {'limiter' | 'breaker' | 'budget' | 'bulkhead' | 'cache' | 'lease'} KindName */
 /** @typedef {Record<string, string | undefined> | false} Environment */
 
 const OPTIONS = ['prefix', 'env', 'onMismatch', 'isolated', 'clock', 'redis']
@@ -42,6 +48,14 @@ const KINDS = {
   budget: { shape: (figures) => figures, open: (native) => native.openBudget, Handle: Budget },
   bulkhead: { shape: bulkheadShape, open: (native) => native.openBulkhead, Handle: Bulkhead },
   cache: { shape: cacheShape, open: (native) => native.openCache, Handle: Cache },
+  lease: { shape: leaseShape, open: (native) => native.openLease, Handle: Lease },
+}
+
+/** The same over Redis: what can have its state there. A breaker is this process's own, and so is a budget. @type {typeof KINDS} */
+const REMOTE_KINDS = {
+  ...KINDS,
+  limiter: { shape: remoteLimitsOf, open: (native) => native.openRemoteLimiter, Handle: RemoteLimiter },
+  cache: { ...KINDS.cache, Handle: RemoteCache },
 }
 
 /** What a handle knows of where it was opened. */
@@ -56,9 +70,10 @@ class Place {
    * @param {() => number} recent the same, as of this turn of the event loop
    * @param {() => number} wall milliseconds since 1970
    * @param {boolean} isManual whether time is told by the user's clock
+   * @param {InstanceType<typeof RedisStore> | undefined} store where its state is, if not in this process
    * @param {(id: number) => void} dispose
    */
-  constructor(kind, name, native, now, recent, wall, isManual, dispose) {
+  constructor(kind, name, native, now, recent, wall, isManual, store, dispose) {
     this.kind = kind
     this.name = name
     this.native = native
@@ -66,6 +81,9 @@ class Place {
     this.recent = recent
     this.wall = wall
     this.isManual = isManual
+    this.store = store
+    /** Answers of Redis; undefined where there is none. */
+    this.asks = store?.asks
     this.#dispose = dispose
   }
 
@@ -98,8 +116,10 @@ class Spillway {
   #clock
   #now
   #wall
-  /** Registry of its own; undefined for the process's. @type {number | undefined} */
+  /** Registry of its own, or that of a Redis; undefined for the process's. @type {number | undefined} */
   #registry
+  /** @type {InstanceType<typeof RedisStore> | undefined} */
+  #store
   #closed = false
   #sheds
   #policies
@@ -111,35 +131,52 @@ class Spillway {
   /** @param {import('../index').LocalOptions} [given] */
   constructor(given) {
     const options = new Options('spillway()', given, OPTIONS)
-    if (options.get('redis') !== undefined) {
-      throw misuse(
-        'E_UNSUPPORTED',
-        'this version of spillway has no Redis store yet; leave `redis` out to keep state in the process',
-        {
-          Base: Error,
-          option: 'redis',
-        },
-      )
-    }
     this.#prefix = prefixOf(options.get('prefix'))
     const mismatch = process.env.NODE_ENV === 'development' ? 'replace' : 'throw'
     this.#replace = options.word('onMismatch', ['throw', 'replace'], mismatch) === 'replace'
     this.#env = environmentOf(options)
     const read = options.callback('clock')
     const clock = read && new Clock(read)
+    const target = given !== undefined && Object.hasOwn(given, 'redis') ? targetOf(options.get('redis')) : undefined
+    if (target !== undefined && clock !== undefined) {
+      throw options.wrong('clock', 'and `redis` of spillway() exclude each other: over Redis time is that of Redis')
+    }
     const isolated = options.flag('isolated') || clock !== undefined
     const native = load()
     this.#clock = clock
     this.#native = clock === undefined ? native : onClock(native, clock)
     this.#now = clock === undefined ? monotonic : () => clock.now()
     this.#wall = clock === undefined ? () => Date.now() : () => clock.read()
-    this.#registry = isolated ? native.newRegistry(clock?.now()) : undefined
+    this.#store = target && new RedisStore(native, target, this.#prefix, isolated)
+    this.#registry = this.#store?.registry ?? (isolated ? native.newRegistry(clock?.now()) : undefined)
     this.#sheds = new Sheds(this.#now, over, this.#replace)
     this.#policies = new Policies(this, {
       now: this.#now,
       openBudget: (name, figures) => /** @type {BudgetHandle} */ (this.#openOne('budget', name, figures)),
       releaseBudget: (name) => this.#release('budget', name),
     })
+  }
+
+  /**
+   * @param {unknown} value
+   * @returns {value is Spillway}
+   */
+  static is(value) {
+    return typeof value === 'object' && value !== null && #native in value
+  }
+
+  /**
+   * A lease, which is no method: whoever needs none does not load it.
+   * @param {Spillway} spillway
+   * @param {string} name
+   * @param {import('../kit/lease').LeaseOptions} [options]
+   */
+  static openLease(spillway, name, options) {
+    if (spillway.#clock !== undefined) {
+      const message = 'a lease goes by the clock of the system, and this spillway has one of its own; leave `clock` out'
+      throw misuse('E_OPTION', message, { option: 'clock' })
+    }
+    return /** @type {LeaseHandle} */ (spillway.#openOne('lease', name, options))
   }
 
   /**
@@ -175,14 +212,16 @@ class Spillway {
    */
   cache(name, options) {
     const cache = /** @type {CacheHandle} */ (this.#openOne('cache', name, options))
-    Cache.setFunctions(cache, cacheFunctions(options))
+    if (cache instanceof RemoteCache) RemoteCache.setFunctions(cache, cacheFunctions(options))
+    else Cache.setFunctions(cache, cacheFunctions(options))
     return cache
   }
 
   /** @param {string} name */
   clearCache(name) {
     this.#assertOpen()
-    return this.#native.clearCache(this.#registry, this.#prefix, nameOf('cache', name))
+    const done = this.#native.clearCache(this.#registry, this.#prefix, nameOf('cache', name))
+    return this.#store === undefined ? done : this.#store.asks.settled(/** @type {any} */ (done), () => details[0] > 0)
   }
 
   /**
@@ -203,26 +242,18 @@ class Spillway {
     return this.#policies.open(name, strategies)
   }
 
-  /** @param {readonly import('../index').LimiterCharge[]} charges */
+  /**
+   * @param {readonly import('../index').LimiterCharge[]} charges
+   * @returns {any}
+   */
   consumeAll(charges) {
-    this.#assertOpen()
-    if (!Array.isArray(charges) || charges.length < 1 || charges.length > TOGETHER) {
-      const got = Array.isArray(charges) ? `${charges.length} charges` : shown(charges)
-      throw misuse('E_OPTION', `consumeAll() takes an array of 1 to ${TOGETHER} charges; got ${got}`, {
-        option: 'charges',
-      })
+    const store = this.#store
+    if (store === undefined) return Limiter.consumeAll(this.#native, this.#charges(charges, undefined))
+    try {
+      return RemoteLimiter.consumeAll(this.#charges(charges, store))
+    } catch (error) {
+      return Promise.reject(error)
     }
-    const made = []
-    for (let index = 0; index < charges.length; index++) {
-      const { limiter, key, cost = 1 } = charges[index] ?? {}
-      if (!Limiter.isOn(limiter, this.#native)) {
-        const rule = 'must be a limiter on the clock of this spillway'
-        const option = `charges[${index}].limiter`
-        throw misuse('E_OPTION', `\`${option}\` ${rule}; got ${shown(limiter)}`, { option })
-      }
-      made.push({ owner: limiter, key, cost })
-    }
-    return Limiter.consumeAll(this.#native, made)
   }
 
   /** @returns {import('../index').Snapshot} */
@@ -230,11 +261,19 @@ class Spillway {
     this.#assertOpen()
     for (const handle of this.#handles.values()) {
       if (handle instanceof Cache) Cache.tellHits(handle)
+      else if (handle instanceof RemoteCache) RemoteCache.tellHits(handle)
     }
     const primitives = JSON.parse(this.#native.snapshot(this.#registry, this.#clock && this.#now()))
     // A permit that was found to have expired has gone to the next.
     mailbox.collect()
-    return { ...primitives, sheds: this.#sheds.report(), policies: this.#policies.report(this.#prefix), loop: loop() }
+    const [sheds, policies] = [this.#sheds.report(), this.#policies.report(this.#prefix)]
+    return { ...primitives, sheds, policies, loop: loop(), ...this.#store?.report() }
+  }
+
+  /** @returns {Promise<void>} */
+  async ready() {
+    this.#assertOpen()
+    return this.#store?.ready()
   }
 
   async close() {
@@ -244,7 +283,8 @@ class Spillway {
     for (const id of this.#handles.keys()) this.#letGo(id, false)
     this.#named.clear()
     this.#sheds.close()
-    if (this.#registry !== undefined) this.#native.closeRegistry(this.#registry)
+    if (this.#store !== undefined) this.#store.close()
+    else if (this.#registry !== undefined) this.#native.closeRegistry(this.#registry)
   }
 
   /**
@@ -257,7 +297,7 @@ class Spillway {
   #openOne(kind, given, options) {
     this.#assertOpen()
     const name = nameOf(kind, given)
-    const { shape: shapeOf, open, Handle } = KINDS[kind]
+    const { shape: shapeOf, open, Handle } = (this.#store === undefined ? KINDS : REMOTE_KINDS)[kind]
     const shape = shapeOf(options, name, this.#env)
     const key = `${kind}:${name}`
     const config = JSON.stringify(shape)
@@ -269,7 +309,7 @@ class Spillway {
     }
     const isManual = this.#clock !== undefined
     const now = isManual ? this.#now : recent
-    const place = new Place(kind, name, this.#native, this.#now, now, this.#wall, isManual, (id) => {
+    const place = new Place(kind, name, this.#native, this.#now, now, this.#wall, isManual, this.#store, (id) => {
       if (this.#named.get(key)?.id === id) this.#named.delete(key)
       this.#letGo(id, true)
     })
@@ -309,8 +349,35 @@ class Spillway {
     if (handle === undefined) return
     this.#handles.delete(id)
     if (handle instanceof Cache) Cache.forgetCopies(handle)
+    if (handle instanceof RemoteCache) RemoteCache.forgetCopies(handle)
     if (handle instanceof Breaker) Breaker.letGo(handle)
     this.#native.letGo(id, end)
+  }
+
+  /**
+   * The charges that were asked for, each of a limiter that can be charged together with the others.
+   * @param {readonly import('../index').LimiterCharge[]} charges
+   * @param {InstanceType<typeof RedisStore> | undefined} store
+   */
+  #charges(charges, store) {
+    this.#assertOpen()
+    if (!Array.isArray(charges) || charges.length < 1 || charges.length > TOGETHER) {
+      const got = Array.isArray(charges) ? `${charges.length} charges` : shown(charges)
+      throw misuse('E_OPTION', `consumeAll() takes an array of 1 to ${TOGETHER} charges; got ${got}`, {
+        option: 'charges',
+      })
+    }
+    const made = []
+    for (let index = 0; index < charges.length; index++) {
+      const { limiter, key, cost = 1 } = charges[index] ?? {}
+      if (!(store === undefined ? Limiter.isOn(limiter, this.#native) : RemoteLimiter.isOn(limiter, store))) {
+        const rule = `must be a limiter ${store === undefined ? 'on the clock' : 'over the Redis'} of this spillway`
+        const option = `charges[${index}].limiter`
+        throw misuse('E_OPTION', `\`${option}\` ${rule}; got ${shown(limiter)}`, { option })
+      }
+      made.push({ owner: /** @type {any} */ (limiter), key, cost })
+    }
+    return made
   }
 
   #assertOpen() {
@@ -328,7 +395,7 @@ function opened(open, kind, shape) {
   try {
     return open()
   } catch (error) {
-    throw kind === 'limiter' ? limitsBlamed(error, shape) : error
+    throw kind === 'limiter' ? limitsBlamed(error, shape.limits ?? shape) : error
   }
 }
 

@@ -107,14 +107,7 @@ class Values {
     const [freshForMs, stamp, state, ageMs, flags] = [details[4], details[5], details[6], details[8], details[9]]
     const value = this.taken(key, found)
     this.stamp = stamp
-    return {
-      value,
-      state: STATES[state],
-      ageMs,
-      freshForMs,
-      negative: (flags & NEGATIVE) !== 0,
-      restored: (flags & RESTORED) !== 0,
-    }
+    return entryWith(value, state, ageMs, freshForMs, flags)
   }
 
   /**
@@ -210,6 +203,26 @@ class Values {
 }
 
 /**
+ * The entry that native code's numbers are of.
+ * @param {any} value
+ * @param {number} state
+ * @param {number} ageMs
+ * @param {number} freshForMs
+ * @param {number} flags
+ * @returns {Entry}
+ */
+function entryWith(value, state, ageMs, freshForMs, flags) {
+  return {
+    value,
+    state: STATES[state],
+    ageMs,
+    freshForMs,
+    negative: (flags & NEGATIVE) !== 0,
+    restored: (flags & RESTORED) !== 0,
+  }
+}
+
+/**
  * The numbers of a key's slot and its cache's epoch, from before the bytes were read: see copies.js.
  * @param {Float64Array} numbers
  * @param {number} at
@@ -225,4 +238,4 @@ function numbersIn(numbers, at) {
   }
 }
 
-module.exports = { Values, NOTHING, UP_TO, numbersIn }
+module.exports = { Values, NOTHING, UP_TO, NEGATIVE, numbersIn, entryWith }

@@ -8,7 +8,7 @@ const { isKey, keyTrouble } = require('./keys.js')
 const { misuse, shown } = require('./misuse.js')
 const { Options } = require('./options.js')
 
-/** @typedef {InstanceType<typeof import('./cache.js').Cache>} Cache */
+/** @typedef {{ name: string, kind: string, set(key: string, value: unknown, options: any): void | Promise<void> }} Cache */
 /** @typedef {import('./cache-shape.js').Kept} Kept */
 
 const HOUR = 3_600_000
@@ -25,9 +25,10 @@ const { setImmediate } = globalThis
  * @param {InstanceType<typeof import('./loads.js').Loads>} loads
  * @param {any} given
  * @param {unknown} pace
+ * @param {(key: string) => Promise<boolean>} [isBehind] whether it is fresh behind memory
  * @returns {Promise<import('../index').Warmed>}
  */
-async function warmed(cache, values, loads, given, pace) {
+async function warmed(cache, values, loads, given, pace, isBehind) {
   const { concurrency, spreadMs, signal } = paceOf(pace)
   const source = sourceOf(cache, typeof given === 'function' ? await given() : given)
   /** @type {import('../index').Warmed} */
@@ -50,12 +51,32 @@ async function warmed(cache, values, loads, given, pace) {
       if (spreadMs > 0) await stop.pause(Math.random() * spreadMs)
       if (signal?.aborted) return
       // Fresh or not at all: an old value is no success here.
-      await loads.join(key, loader, { ...kept, signal: undefined, waitUntil: undefined, reload: false })
-      counts.loaded++
+      const landed = await loads.join(key, loader, { ...kept, signal: undefined, waitUntil: undefined, reload: false })
+      counts['found' in landed && landed.found !== undefined ? 'present' : 'loaded']++
     } catch (error) {
       // Then it is warm() that rejects.
       if (!signal?.aborted) failed(error)
     }
+  }
+  /**
+   * @param {string} key
+   * @param {unknown} value
+   * @param {any} options
+   * @param {(key: string) => Promise<boolean>} isThere
+   */
+  const setOne = async (key, value, options, isThere) => {
+    try {
+      if (await isThere(key)) return void counts.present++
+      await cache.set(key, value, options)
+      counts.loaded++
+    } catch (error) {
+      if (!signal?.aborted) failed(error)
+    }
+  }
+  /** @param {Promise<void>} one */
+  const run = (one) => {
+    const tracked = one.finally(() => running.delete(tracked))
+    running.add(tracked)
   }
 
   try {
@@ -67,8 +88,10 @@ async function warmed(cache, values, loads, given, pace) {
         counts.present++
       } else if (typeof value === 'function') {
         while (running.size >= concurrency) await stop.or(Promise.race(running))
-        const one = loadOne(key, value, kept).finally(() => running.delete(one))
-        running.add(one)
+        run(loadOne(key, value, kept))
+      } else if (isBehind !== undefined) {
+        while (running.size >= concurrency) await stop.or(Promise.race(running))
+        run(setOne(key, value, options, isBehind))
       } else {
         try {
           cache.set(key, value, options)

@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from './build.mjs'
 import { install } from './install.mjs'
+import { redis } from './redis.mjs'
 import { CommandFailed, root, run } from './run.mjs'
 import { cargoTotals, nodeTotals, sum } from './tally.mjs'
 
@@ -33,14 +34,19 @@ const steps = /** @type {Record<string, Check | Tests>} */ ({
     await run('cargo', ['clippy', '-p', 'spillway-node', '--lib', '--', '-D', 'warnings'])
     await run('cargo', ['clippy', '-p', 'spillway-engine', '--all-targets', '--', '-D', 'warnings'])
   },
+  redis: () => redis(),
   engine: () => cargo([]),
   loom: () => cargo(['--test', 'loom_kernels'], 'loom'),
   shuttle: () => cargo(['--test', 'shuttle_kernels'], 'shuttle'),
-  node: () => node(tests().filter((file) => !GUESTS.test(file))),
+  node: () => node(tests().filter((file) => !GUESTS.test(file) && !ALONE.test(file))),
+  faults: () => node(tests().filter((file) => ALONE.test(file))),
   consumers: () => node(tests().filter((file) => file.endsWith('consumers.test.js'))),
   traces: () => node(tests().filter((file) => file.endsWith('traces.test.js'))),
   examples: () => node(tests().filter((file) => file.endsWith('examples.test.js'))),
 })
+
+/** These start servers of their own, which takes the program. */
+const WITH_REDIS = ['engine', 'node', 'faults']
 
 /**
  * Optimised, so that a hundred thousand cases take a second, but with the assertions and overflow checks a release leaves
@@ -55,6 +61,9 @@ const ASSERTING = {
 
 /** These install other people's packages, so they have steps of their own. */
 const GUESTS = /(?:consumers|examples|traces)\.test\.js$/
+
+/** What it measures must not be disturbed by other tests. */
+const ALONE = /\/faults\.test\.js$/
 
 /** A test that hangs is a test that failed; the longest one builds a Next.js application. */
 const HUNG_AFTER_MS = 900_000
@@ -117,7 +126,8 @@ function chosen(args) {
     process.exit(2)
   }
   // Whatever was asked for, it takes the tools.
-  return Object.keys(steps).filter((name) => name === 'install' || only.includes(name))
+  const tools = ['install', ...(only.some((name) => WITH_REDIS.includes(name)) ? ['redis'] : [])]
+  return Object.keys(steps).filter((name) => tools.includes(name) || only.includes(name))
 }
 
 /** @param {number} since */

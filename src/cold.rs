@@ -8,8 +8,9 @@ mod breaker;
 mod bulkhead;
 mod cache;
 mod limiter;
-mod redis;
+pub(crate) mod redis;
 mod registries;
+mod rights;
 
 use crate::environment::{Environment, Handle, Id, Kept, Open};
 use crate::hot::manual;
@@ -101,9 +102,12 @@ pub fn let_go(env: Env, id: u32, end: bool) -> Result<()> {
     }
     match handle {
         Handle::Limiter { handle, .. } => let_go!(handle.limiter()),
+        Handle::RemoteLimiter(limiter) => let_go!(limiter),
         Handle::Breaker(handle) => let_go!(handle.breaker()),
         Handle::Budget(budget) => let_go!(budget),
         Handle::Bulkhead(handle) => let_go!(handle.bulkhead()),
+        Handle::RemoteBulkhead(handle) => let_go!(handle.primitive()),
+        Handle::Lease(handle) => let_go!(handle.primitive()),
         Handle::Cache(handle) => let_go!(handle.cache()),
     }
     drop(handles);
@@ -118,9 +122,12 @@ pub fn let_go(env: Env, id: u32, end: bool) -> Result<()> {
 pub fn has_ended(env: Env, id: u32) -> Result<bool> {
     Ok(environment(env)?.handles.borrow().get(id).is_none_or(|open| match &open.handle {
         Handle::Limiter { handle, .. } => handle.limiter().life().has_ended(),
+        Handle::RemoteLimiter(limiter) => limiter.life().has_ended(),
         Handle::Breaker(handle) => handle.breaker().life().has_ended(),
         Handle::Budget(budget) => budget.life().has_ended(),
         Handle::Bulkhead(handle) => handle.has_ended(),
+        Handle::RemoteBulkhead(handle) => handle.primitive().life().has_ended(),
+        Handle::Lease(handle) => handle.primitive().life().has_ended(),
         Handle::Cache(handle) => handle.cache().life().has_ended(),
     }))
 }

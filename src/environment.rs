@@ -1,6 +1,7 @@
 //! What one JavaScript environment has: handles by id, its ledger and mailbox, and the two arrays it shares with its
 //! JavaScript. Owns their end. Never shared with another thread.
 
+use crate::cold::redis::Store;
 use crate::hot;
 use crate::mailbox::{Address, AskId, Mailbox, Payload, Sender};
 use crate::slots::{AllCopies, Counters, SlotArray};
@@ -12,6 +13,11 @@ use spillway_engine::primitive::bulkhead::BulkheadHandle;
 use spillway_engine::primitive::cache::CacheHandle;
 use spillway_engine::primitive::limiter::LimiterHandle;
 use spillway_engine::primitive::registry::Registry;
+use spillway_engine::primitive::remote::bulkhead::RemoteBulkhead;
+use spillway_engine::primitive::remote::keeper::Holder;
+use spillway_engine::primitive::remote::lease::Lease;
+use spillway_engine::primitive::remote::limiter::RemoteLimiter;
+use spillway_engine::primitive::remote::rights::{Rights, RightsHandle};
 use spillway_engine::store::generations::SLOTS;
 use spillway_engine::store::ledger::Ledger;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -86,10 +92,30 @@ pub(crate) enum Handle {
         /// The moment charges are dated from, so that a date fits a double to the nanosecond. One for all that share a clock.
         origin: Moment,
     },
+    RemoteLimiter(Arc<RemoteLimiter>),
     Breaker(BreakerHandle),
     Budget(Arc<Budget>),
     Bulkhead(BulkheadHandle),
+    RemoteBulkhead(RightsHandle<RemoteBulkhead>),
+    Lease(RightsHandle<Lease>),
     Cache(CacheHandle),
+}
+
+impl Handle {
+    /// What a bulkhead over hosts or a lease gives out, to whom, and whether it still does.
+    pub(crate) fn rights(&self) -> Option<(&Rights, &Arc<Holder>, bool)> {
+        match self {
+            Handle::RemoteBulkhead(handle) => {
+                let bulkhead = handle.primitive();
+                Some((bulkhead.rights(), handle.holder(), !bulkhead.life().has_ended()))
+            }
+            Handle::Lease(handle) => {
+                let lease = handle.primitive();
+                Some((lease.rights(), handle.holder(), !lease.life().has_ended()))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A handle and how it was opened.
@@ -108,6 +134,8 @@ pub(crate) struct Kept {
     pub(crate) origin: Moment,
     /// Whether other environments may have it, so that it does not end with this one.
     pub(crate) is_shared: bool,
+    /// What it goes over; none for what is in the process.
+    pub(crate) store: Option<Arc<Store>>,
 }
 
 /// What [`Environment::attach`] brings.
@@ -117,6 +145,8 @@ struct Attached {
     counters: Counters,
     ledger: Arc<Ledger>,
     mailbox: Arc<Mailbox>,
+    /// This environment, as it is known to what it holds over hosts.
+    holder: Arc<Holder>,
     /// Keep the arrays' memory alive.
     arrays: [sys::napi_ref; 2],
 }
@@ -179,11 +209,13 @@ impl Environment {
             let arrays = [reference(env, details)?, reference(env, slots)?];
             let mailbox = Mailbox::open(env, on_mail).ok()?;
             let slots = SlotArray::register(slots_at.cast());
+            let ledger = Arc::new(Ledger::new(Box::new(Address(mailbox.clone()))));
             let attached = Attached {
                 details: details_at.cast(),
                 slots,
                 counters: Counters::new(slots),
-                ledger: Arc::new(Ledger::new(Box::new(Address(mailbox.clone())))),
+                holder: Arc::new(Holder { ledger: ledger.clone(), pulse: mailbox.clone() }),
+                ledger,
                 mailbox,
                 arrays,
             };
@@ -218,6 +250,10 @@ impl Environment {
         self.attached.get().map(|attached| &attached.ledger)
     }
 
+    pub(crate) fn holder(&self) -> Option<&Arc<Holder>> {
+        self.attached.get().map(|attached| &attached.holder)
+    }
+
     pub(crate) fn mailbox(&self) -> Option<&Arc<Mailbox>> {
         self.attached.get().map(|attached| &attached.mailbox)
     }
@@ -246,11 +282,23 @@ impl Environment {
     /// stays alive until then. None in an environment that is not attached.
     pub(crate) fn ask(&self, env: sys::napi_env) -> Option<(AskId, Sender)> {
         let mailbox = self.mailbox()?;
-        let id = self.next_ask.get();
-        // JavaScript tells an ask from other integers by its sign.
-        self.next_ask.set((id + 1) & AskId::MAX >> 1);
+        let id = self.number_of_ask();
         self.count_wait(env, true);
-        Some((id, Sender::new(mailbox.clone(), id)))
+        Some((id, Sender::new(mailbox.clone(), id, true)))
+    }
+
+    /// As [`Environment::ask`], but the process does not wait for the answer.
+    pub(crate) fn ask_in_passing(&self) -> Option<(AskId, Sender)> {
+        let mailbox = self.mailbox()?;
+        let id = self.number_of_ask();
+        Some((id, Sender::new(mailbox.clone(), id, false)))
+    }
+
+    /// JavaScript tells an ask from other integers by its sign.
+    fn number_of_ask(&self) -> AskId {
+        let id = self.next_ask.get();
+        self.next_ask.set((id + 1) & AskId::MAX >> 1);
+        id
     }
 
     /// The environment ends: nobody writes its memory or wakes it any more, and what it held goes back.
@@ -262,8 +310,12 @@ impl Environment {
         }
         // A handle's names stay open: state outlives the workers that come and go.
         for Open { handle, .. } in self.handles.take().places.into_iter().filter_map(|place| place.value) {
-            if let Handle::Bulkhead(bulkhead) = handle {
+            if let Handle::Bulkhead(bulkhead) = &handle {
                 bulkhead.close(&monotonic);
+            }
+            // What went back a moment ago is on its way before the process is gone.
+            if let Some((rights, ..)) = handle.rights() {
+                rights.flush();
             }
         }
         for kept in self.registries.take().places.into_iter().filter_map(|place| place.value) {

@@ -12,6 +12,8 @@ mod bulkhead;
 mod cache;
 mod limiter;
 mod passage;
+mod remote;
+mod rights;
 
 use crate::environment::{Environment, Handle};
 use crate::mailbox::{Answer, AskId, Mail, NUMBERS, Payload};
@@ -278,7 +280,6 @@ impl<const N: usize> Call<'_, N> {
 
     /// An answer as `mail()` tells of it.
     fn answered_far(&self, ask: AskId, Answer { code, numbers, payload }: Answer) -> Reply {
-        self.environment.count_wait(self.env, false);
         self.environment.leave_all(0, numbers);
         let has_payload = f64::from(u8::from(payload.is_some()));
         self.environment.leave_all(NUMBERS, [f64::from(ask), f64::from(code), has_payload]);
@@ -346,14 +347,19 @@ unsafe extern "C" fn leave<const MANUAL: bool>(env: sys::napi_env, info: sys::na
 
 /// `mail()` → the next letter: the receipt that is held from now on; or the value that has landed, see `hot/cache.rs`, or -2 for what
 /// has expired, with the receipt left, and 0 as the last of four; the first two end a wait. Or a transition of a breaker, see
-/// `hot/breaker.rs`; or -4 for an answer, which ends a wait: left are its ten numbers, then the number of the ask, the answer's code, and
+/// `hot/breaker.rs`; or -5 for what became of a wait for a right, see `hot/rights.rs`; or -4 for an answer, which ends a wait: left are its ten numbers, then the number of the ask, the answer's code, and
 /// whether there is a [`payload`]; or -1 when there is no more.
 unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<1>(env, info, |call| {
         let letter = match call.environment.mailbox().and_then(|mailbox| mailbox.next()) {
             Some(Mail::Letter(letter)) => letter,
             Some(Mail::Moved { id, transition }) => return call.moved(id, &transition),
-            Some(Mail::Answer(ask, answer)) => return call.answered_far(ask, answer),
+            Some(Mail::Answer { ask, answer, is_awaited }) => {
+                if is_awaited {
+                    call.environment.count_wait(call.env, false);
+                }
+                return call.answered_far(ask, answer);
+            }
             None => return call.integer(-1),
         };
         if !matches!(letter.news, News::Expired) {
@@ -366,6 +372,10 @@ unsafe extern "C" fn mail(env: sys::napi_env, info: sys::napi_callback_info) -> 
             }
             News::Yours => call.integer(i64::from(letter.receipt)),
             News::Landed(value, ttl) => call.landed(letter.receipt, &value, ttl),
+            News::Admitted { ticket, fence, alone, took_over, queued } => {
+                call.admitted(letter.receipt, ticket, fence, [alone, took_over, queued])
+            }
+            News::Refused(why) => call.refused(letter.receipt, why),
         }
     })
 }
@@ -415,7 +425,12 @@ pub(crate) fn export(env: sys::napi_env, exports: sys::napi_value, environment: 
         .chain(cache::CALLBACKS)
         .chain(cache::far::CALLBACKS)
         .chain(cache::loads::CALLBACKS);
-    let all = all.chain(bulkhead::CALLBACKS).chain(limiter::CALLBACKS).chain(passage::CALLBACKS);
+    let all = all
+        .chain(bulkhead::CALLBACKS)
+        .chain(limiter::CALLBACKS)
+        .chain(passage::CALLBACKS)
+        .chain(remote::limiter::CALLBACKS)
+        .chain(rights::CALLBACKS);
     for (name, callback) in all {
         let mut function = ptr::null_mut();
         // SAFETY: the name is a live slice, the out-pointer valid, `exports` an object of `env`.

@@ -1,16 +1,19 @@
 //! Letters from any thread to the JavaScript of one environment. Owns the wake-up: one per batch. Never keeps a process alive
 //! unless somebody waits, and never touches an environment that has ended.
 
+use crate::environment::Environment;
 use napi::sys;
 use parking_lot::Mutex;
+use spillway_engine::clock::{Nanos, monotonic};
 use spillway_engine::primitive::breaker::Transition;
+use spillway_engine::primitive::remote::keeper::Pulse;
 use spillway_engine::store::entry::Value;
 use spillway_engine::store::ledger::{Letter, Post};
 use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, ThreadId};
 
 /// What is delivered: the end of a wait, or news nobody waits for.
@@ -22,7 +25,12 @@ pub(crate) enum Mail {
         transition: Transition,
     },
     /// What was asked of Redis is answered.
-    Answer(AskId, Answer),
+    Answer {
+        ask: AskId,
+        answer: Answer,
+        /// Whether the process has waited for it.
+        is_awaited: bool,
+    },
 }
 
 /// The number JavaScript waits for an answer with.
@@ -57,11 +65,12 @@ pub(crate) enum Payload {
 pub(crate) struct Sender {
     mailbox: Option<Arc<Mailbox>>,
     ask: AskId,
+    is_awaited: bool,
 }
 
 impl Sender {
-    pub(crate) fn new(mailbox: Arc<Mailbox>, ask: AskId) -> Self {
-        Sender { mailbox: Some(mailbox), ask }
+    pub(crate) fn new(mailbox: Arc<Mailbox>, ask: AskId, is_awaited: bool) -> Self {
+        Sender { mailbox: Some(mailbox), ask, is_awaited }
     }
 
     /// Answer, from any thread. To an environment that has ended it does nothing.
@@ -71,7 +80,7 @@ impl Sender {
 
     fn post(&mut self, answer: Answer) {
         if let Some(mailbox) = self.mailbox.take() {
-            mailbox.post_anywhere(Mail::Answer(self.ask, answer));
+            mailbox.post_anywhere(Mail::Answer { ask: self.ask, answer, is_awaited: self.is_awaited });
         }
     }
 }
@@ -105,6 +114,10 @@ pub(crate) struct Mailbox {
     /// A letter from this thread needs no wake-up: every call that may cause one is followed by a look into the mailbox, or asks
     /// for one by [`Mailbox::wake_up`].
     home: ThreadId,
+    /// When the event loop last turned, as far as is known.
+    ran_at: AtomicU64,
+    /// Whether it has been asked to, and has not.
+    pinged: AtomicBool,
 }
 
 struct Wake(sys::napi_threadsafe_function);
@@ -142,6 +155,8 @@ impl Mailbox {
             any: AtomicBool::new(false),
             wake: Mutex::new(Some(Wake(function))),
             home: thread::current().id(),
+            ran_at: AtomicU64::new(monotonic()),
+            pinged: AtomicBool::new(false),
         }))
     }
 
@@ -235,6 +250,19 @@ impl Mailbox {
     }
 }
 
+impl Pulse for Mailbox {
+    fn ran_at(&self) -> Nanos {
+        self.ran_at.load(Ordering::Acquire)
+    }
+
+    /// A loop that hangs is asked once, however often it should turn meanwhile.
+    fn ping(&self) {
+        if !self.pinged.swap(true, Ordering::AcqRel) {
+            self.wake_up();
+        }
+    }
+}
+
 /// What the ledger of the environment posts through.
 pub(crate) struct Address(pub(crate) Arc<Mailbox>);
 
@@ -248,6 +276,11 @@ impl Post for Address {
 unsafe extern "C" fn deliver(env: sys::napi_env, on_mail: sys::napi_value, _: *mut c_void, _: *mut c_void) {
     if env.is_null() || on_mail.is_null() {
         return;
+    }
+    if let Some(mailbox) = Environment::of(env).and_then(Environment::mailbox) {
+        // Only here: what runs elsewhere may be a loop that never ends.
+        mailbox.ran_at.store(monotonic(), Ordering::Release);
+        mailbox.pinged.store(false, Ordering::Release);
     }
     let mut this = ptr::null_mut();
     let mut result = ptr::null_mut();

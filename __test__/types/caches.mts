@@ -1,7 +1,7 @@
 // Owns what the types promise of spillway/keyv, bentocache, next-cache and next-use-cache. Each @ts-expect-error fails by compiling.
 // Never runs, and never imports those they are for: the parts that these look at are written out here.
 
-import type { Cache } from 'spillway'
+import type { Cache, Mode } from 'spillway'
 import { spillwayDriver } from 'spillway/bentocache'
 import { KeyvSpillway } from 'spillway/keyv'
 import { nextCache } from 'spillway/next-cache'
@@ -24,7 +24,7 @@ interface KeyvStore {
 const store: KeyvStore = new KeyvSpillway({ name: 'sessions', maxBytes: '256mb', maxValueBytes: 4096 })
 store.namespace = 'web'
 new KeyvSpillway()
-same<Equal<KeyvSpillway['cache'], Cache<unknown>>>()
+same<Equal<KeyvSpillway['cache'], Cache<unknown, Mode>>>()
 // @ts-expect-error an entry's time to live is Keyv's
 new KeyvSpillway({ ttl: '5m' })
 

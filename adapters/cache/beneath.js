@@ -2,14 +2,16 @@
 // Never opens one where a module is merely imported: frameworks do that while they build, and where native code cannot run.
 'use strict'
 
+const { versionOf } = require('../../lib/cache-shape.js')
 const { knobsOf } = require('../../lib/knobs.js')
 const { Options, nameOf } = require('../../lib/options.js')
+const { targetOf } = require('../../lib/redis-options.js')
 const { Spillway } = require('../../lib/spillway.js')
 
-/** @typedef {InstanceType<typeof import('../../lib/cache.js').Cache>} Cache */
+/** @typedef {import('../../index').Cache<any, import('../../index').Mode>} Cache */
 
 /** What each of these adapters has. */
-const OPTIONS = ['name', 'maxBytes', 'maxValueBytes', 'clock']
+const OPTIONS = ['name', 'maxBytes', 'maxValueBytes', 'version', 'redis', 'clock']
 const MIB = 1024 ** 2
 /** Of one value. More would leave a cache in fewer parts, and threads waiting for each other. */
 const LARGEST = 4 * MIB
@@ -24,6 +26,9 @@ class Beneath {
   #maxBytes
   /** @type {number | undefined} */
   #maxValueBytes
+  #version
+  /** @type {any} */
+  #redis
   #clock
   /** @type {Cache | undefined} */
   #cache
@@ -46,8 +51,20 @@ class Beneath {
     this.#maxValueBytes = isGiven
       ? options.size('maxValueBytes', { min: 1, max: this.#maxBytes / 8, fallback: 1 })
       : undefined
+    this.#version = versionOf(options.get('version'), (rule) => options.wrong('version', `of ${of} ${rule}`))
+    this.#redis = options.get('redis')
+    // What is wrong in it is told here, and not when the first request opens the cache.
+    if (this.#redis !== undefined) targetOf(this.#redis)
     this.#clock = options.callback('clock')
+    if (this.#redis !== undefined && this.#clock !== undefined) {
+      throw options.wrong('clock', `and \`redis\` of ${of} exclude each other: over Redis time is that of Redis`)
+    }
     this.options = options
+  }
+
+  /** Whether it is the cache of many processes, which answers with promises. */
+  get isRemote() {
+    return this.#redis !== undefined
   }
 
   /** The cache; opened now, if this is its first use. */
@@ -56,9 +73,12 @@ class Beneath {
   }
 
   #open() {
-    const spillway = new Spillway({ prefix: this.#prefix, ...(this.#clock && { clock: this.#clock }) })
+    const store = this.#redis === undefined ? {} : { redis: this.#redis }
+    const spillway = new Spillway({ prefix: this.#prefix, ...store, ...(this.#clock && { clock: this.#clock }) })
     const maxValueBytes = this.#maxValueBytes ?? Math.min(LARGEST, Math.floor(this.#size() / 8))
-    return spillway.cache(this.name, { ...this.#kept, jitter: 0, maxBytes: this.#maxBytes, maxValueBytes })
+    const [maxBytes, version] = [this.#maxBytes, this.#version]
+    const cache = spillway.cache(this.name, { ...this.#kept, jitter: 0, maxBytes, maxValueBytes, version })
+    return /** @type {any} */ (cache)
   }
 
   /** What `maxBytes` comes to with the environment: the largest value is a part of that. */

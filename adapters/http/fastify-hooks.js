@@ -49,7 +49,7 @@ function hookOf(caller, limiter, options) {
     const { decision } = charged
     // While a key was being looked up, somebody else may have answered.
     const late = reply.sent || reply.raw.headersSent
-    if (fields !== undefined) fields.tell(SINK, reply, decision, charged.override)
+    if (fields !== undefined && !charged.isBlind) fields.tell(SINK, reply, decision, charged.override)
     if (decision.ok) {
       if (charged.pending) onEnd(reply.raw, charged)
       done()
@@ -58,7 +58,7 @@ function hookOf(caller, limiter, options) {
     const refusal = Refusal.of(decision)
     if (late) {
       done(refusal)
-    } else if (onLimited === undefined) {
+    } else if (onLimited === undefined || charged.isBlind) {
       send(problemOf(refusal), reply)
     } else {
       const retryAfter = retryAfterSeconds(decision.retryAfterMs)

@@ -62,6 +62,11 @@ class Outcome {
     this.#refund = refund
   }
 
+  /** Whether the store of the limiter was not there: such a decision knows no quota, and says nothing of what the client did. */
+  get isBlind() {
+    return this.decision.reason === 'store-unavailable'
+  }
+
   /** Whether it matters how the request ends. */
   get pending() {
     return this.#refund !== undefined

@@ -25,8 +25,8 @@ function isPlain(/** @type {Response} */ response) {
 }
 
 /** @type {(response: Response, fields: Fields | undefined, charged: Charged) => Response} */
-function told(response, fields, { decision, override }) {
-  if (fields === undefined || !isPlain(response)) return response
+function told(response, fields, { decision, override, isBlind }) {
+  if (fields === undefined || isBlind || !isPlain(response)) return response
   const writable = writableOf(response)
   fields.tell(SINK, writable.headers, decision, override)
   return writable

@@ -7,12 +7,12 @@ const EVERY_MS = 20
 const MOST = 8192
 
 class Moments {
-  /** In the order of time. @type {{ at: number, moment: number }[]} */
+  /** In the order of time. @type {{ at: number, moment: number | Promise<number> }[]} */
   #noted = []
 
   /**
    * @param {number} at milliseconds
-   * @param {() => number} momentOf
+   * @param {() => number | Promise<number>} momentOf a promise is of the moment at which it was made
    * @param {{ exactly?: boolean }} [how] also when the last note is but a moment ago
    */
   note(at, momentOf, { exactly = false } = {}) {

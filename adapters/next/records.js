@@ -37,14 +37,14 @@ class Records {
   /**
    * @param {string} key
    * @param {Iterable<unknown>} tags further ones that it has for this reader
-   * @returns {{ record: R, isStale: boolean } | undefined}
+   * @returns {Promise<{ record: R, isStale: boolean } | undefined>}
    */
-  read(key, tags) {
+  async read(key, tags) {
     try {
-      return this.#read(named(key), tagLists(tags))
+      return await this.#read(named(key), tagLists(tags))
     } catch (error) {
       if (/** @type {any} */ (error)?.code !== 'E_VALUE_DECODE') throw error
-      this.cache.delete(named(key))
+      await this.cache.delete(named(key))
       return undefined
     }
   }
@@ -57,15 +57,15 @@ class Records {
    * @param {number | undefined} about.lifeS seconds after which it is not to be served, stale or not
    * @param {number} about.since the moment from which on an invalidated tag concerns it
    */
-  write(key, record, { tags, lifeS, since }) {
+  async write(key, record, { tags, lifeS, since }) {
     const [own, ...others] = tagLists(tags)
     const lifeMs = Math.min((lifeS ?? Infinity) * 1000, FOREVER_MS)
     const name = named(key)
     try {
-      this.cache.set(name, { record, lifeMs, others }, { ttl: Math.max(lifeMs, 1), tags: own, since })
+      await this.cache.set(name, { record, lifeMs, others }, { ttl: Math.max(lifeMs, 1), tags: own, since })
     } catch (error) {
       // What is there is older than what could not be stored.
-      this.cache.delete(name)
+      await this.cache.delete(name)
       throw error
     }
   }
@@ -75,26 +75,28 @@ class Records {
    * @param {Iterable<unknown>} tags
    * @param {{ expire?: number }} [durations] in seconds
    */
-  invalidate(tags, durations) {
+  async invalidate(tags, durations) {
     const graceMs = durations && (durations.expire ?? Infinity) * 1000
-    for (const list of tagLists(tags)) {
-      if (graceMs === undefined || graceMs < 1) this.cache.invalidateTag(...list)
-      else if (graceMs >= GRACE_MS) this.cache.expireTag(...list)
-      else this.cache.expireTag(...list, { grace: graceMs })
-    }
+    await Promise.all(
+      tagLists(tags).map((list) => {
+        if (graceMs === undefined || graceMs < 1) return this.cache.invalidateTag(...list)
+        if (graceMs >= GRACE_MS) return this.cache.expireTag(...list)
+        return this.cache.expireTag(...list, { grace: graceMs })
+      }),
+    )
   }
 
   /**
    * @param {string} name
    * @param {string[][]} lists
    */
-  #read(name, [first, ...more]) {
-    const found = this.#look(name, first)
+  async #read(name, [first, ...more]) {
+    const found = await this.#look(name, first)
     if (found === undefined) return undefined
     const { stored } = found
     let { isStale } = found
     for (const tags of [...more, ...stored.others]) {
-      const entry = this.cache.entry(name, { tags })
+      const entry = await this.cache.entry(name, { tags })
       if (entry === undefined) return undefined
       isStale ||= entry.state !== 'fresh'
     }
@@ -104,16 +106,16 @@ class Records {
   /**
    * @param {string} name
    * @param {string[] | undefined} tags
-   * @returns {{ stored: Stored<R>, isStale: boolean } | undefined}
+   * @returns {Promise<{ stored: Stored<R>, isStale: boolean } | undefined>}
    */
-  #look(name, tags) {
-    const fresh = this.cache.get(name, tags && { tags })
+  async #look(name, tags) {
+    const fresh = await this.cache.get(name, tags && { tags })
     if (fresh !== undefined) return { stored: fresh, isStale: false }
-    const entry = this.cache.entry(name, tags && { tags })
+    const entry = await this.cache.entry(name, tags && { tags })
     if (entry === undefined) return undefined
-    // In grace is what has outlived itself as well as what has a stale tag.
-    if (entry.ageMs < entry.value.lifeMs) return { stored: entry.value, isStale: true }
-    this.cache.delete(name)
+    // In grace is what has outlived itself as well as what has a stale tag; fresh is what has come since it was looked for.
+    if (entry.ageMs < entry.value.lifeMs) return { stored: entry.value, isStale: entry.state !== 'fresh' }
+    await this.cache.delete(name)
     return undefined
   }
 }

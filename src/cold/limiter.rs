@@ -8,6 +8,7 @@ use napi_derive::napi;
 use spillway_engine::error::{Code, Fault};
 use spillway_engine::primitive::limit::{Algorithm, LimitConfig, Provenance};
 use spillway_engine::primitive::limiter::{LimiterConfig, LimiterHandle};
+use spillway_engine::primitive::remote::limiter::{FailMode, Mode, RemoteLimiterConfig};
 
 /// See `LimiterOptions`.
 #[napi(object)]
@@ -27,7 +28,41 @@ pub struct LimitShape {
 #[napi(catch_unwind)]
 pub fn open_limiter(env: Env, opening: Opening, shape: Vec<LimitShape>) -> Result<u32> {
     let opener = Opener::new(env, opening)?;
-    let limits = shape.into_iter().map(|limit| LimitConfig {
+    let limiter = opener.open(LimiterConfig { limits: configs(shape) })?;
+    let origin = opener.origin;
+    opener.keep(Handle::Limiter { handle: LimiterHandle::new(limiter), origin })
+}
+
+/// See `RemoteLimiterOptions`.
+#[napi(object)]
+pub struct RemoteLimiterShape {
+    pub limits: Vec<LimitShape>,
+    pub fail_mode: String,
+    pub mode: String,
+    pub share: Option<u32>,
+    pub remember_denials: bool,
+}
+
+/// Open a limiter over Redis; answers its id in this environment.
+#[napi(catch_unwind)]
+pub fn open_remote_limiter(env: Env, opening: Opening, shape: RemoteLimiterShape) -> Result<u32> {
+    let opener = Opener::new(env, opening)?;
+    let limiter = opener.open(RemoteLimiterConfig {
+        limits: configs(shape.limits),
+        fail_mode: match shape.fail_mode.as_str() {
+            "open" => FailMode::Open,
+            "local" => FailMode::Local,
+            _ => FailMode::Closed,
+        },
+        mode: if shape.mode == "lease" { Mode::Lease } else { Mode::Strict },
+        share: shape.share,
+        remember_denials: shape.remember_denials,
+    })?;
+    opener.keep(Handle::RemoteLimiter(limiter))
+}
+
+fn configs(shapes: Vec<LimitShape>) -> Vec<LimitConfig> {
+    let config = |limit: LimitShape| LimitConfig {
         algorithm: match limit.algorithm.as_str() {
             "fixed-window" => Algorithm::FixedWindow,
             "sliding-window" => Algorithm::SlidingWindow,
@@ -40,10 +75,8 @@ pub fn open_limiter(env: Env, opening: Opening, shape: Vec<LimitShape>) -> Resul
         max_keys: limit.max_keys,
         shadow: limit.shadow,
         provenance: Provenance(serde_json::from_str(&limit.provenance).unwrap_or_default()),
-    });
-    let limiter = opener.open(LimiterConfig { limits: limits.collect() })?;
-    let origin = opener.origin;
-    opener.keep(Handle::Limiter { handle: LimiterHandle::new(limiter), origin })
+    };
+    shapes.into_iter().map(config).collect()
 }
 
 /// Why a limiter cannot count at the rate of a plan, or nothing.
@@ -58,6 +91,9 @@ pub fn limiter_plan_fault(
     match environment(env)?.handles.borrow().get(id) {
         Some(Open { handle: Handle::Limiter { handle, .. }, .. }) => {
             handle.limiter().plan(limit, window_ms, burst).map(drop).map_err(raise)
+        }
+        Some(Open { handle: Handle::RemoteLimiter(limiter), .. }) => {
+            limiter.plan(limit, window_ms, burst).map(drop).map_err(raise)
         }
         _ => Err(raise(Fault::new(Code::Disposed, "it has been disposed of"))),
     }

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 /// The registry of this number; without one, the process's.
 pub(super) fn kept(environment: &Environment, id: Option<u32>) -> Result<Kept> {
     match id {
-        None => Ok(Kept { registry: Environment::shared_registry(), origin: origin(), is_shared: true }),
+        None => Ok(Kept { registry: Environment::shared_registry(), origin: origin(), is_shared: true, store: None }),
         Some(id) => environment
             .registries
             .borrow()
@@ -42,7 +42,7 @@ pub(super) fn origin() -> Moment {
 pub fn new_registry(env: Env, now_ms: Option<f64>) -> Result<u32> {
     let origin = now_ms.map_or_else(origin, |now_ms| Moment { mono: manual(now_ms), wall: manual_wall(now_ms) });
     let registry = Arc::new(Registry::new(Arc::new(AllCopies)));
-    keep(environment(env)?, Kept { registry, origin, is_shared: false })
+    keep(environment(env)?, Kept { registry, origin, is_shared: false, store: None })
 }
 
 /// Let go of a registry; one that nobody else has ends, with everything in it.

@@ -31,7 +31,7 @@ impl<const N: usize> Call<'_, N> {
 
     /// A cost that is left out is 1.
     #[inline]
-    fn cost(&self, index: usize) -> Result<u32, Trouble> {
+    pub(super) fn cost(&self, index: usize) -> Result<u32, Trouble> {
         if self.count <= index {
             return Ok(1);
         }
@@ -94,7 +94,7 @@ fn live(handle: &Handle) -> Result<(&LimiterHandle, Moment), Trouble> {
 }
 
 #[inline]
-fn whole(cost: f64) -> Result<u32, Trouble> {
+pub(super) fn whole(cost: f64) -> Result<u32, Trouble> {
     let whole = cost as u32;
     if f64::from(whole) == cost { Ok(whole) } else { Err(Trouble::Cost) }
 }

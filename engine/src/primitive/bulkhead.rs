@@ -73,17 +73,23 @@ pub struct BulkheadReport {
 }
 
 #[derive(Debug, Serialize)]
-struct ByPriority {
+pub(super) struct ByPriority {
     low: usize,
     normal: usize,
     high: usize,
     critical: usize,
 }
 
+impl ByPriority {
+    pub(super) fn of([low, normal, high, critical]: [usize; RANKS]) -> Self {
+        ByPriority { low, normal, high, critical }
+    }
+}
+
 /// How long those who had to wait did so, in milliseconds.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WaitReport {
+pub(super) struct WaitReport {
     count: u64,
     mean_ms: f64,
     p50_ms: f64,
@@ -93,7 +99,7 @@ struct WaitReport {
 }
 
 impl WaitReport {
-    fn of(waits: &Histogram) -> Self {
+    pub(super) fn of(waits: &Histogram) -> Self {
         let millis = |micros: u64| micros as f64 / 1_000.0;
         WaitReport {
             count: waits.count(),
@@ -156,13 +162,12 @@ impl Bulkhead {
             let queued = self.books.queued.lock();
             (queued.served, queued.most, queued.waits.as_deref().map(WaitReport::of).unwrap_or_default())
         };
-        let [low, normal, high, critical] = waiting;
         BulkheadReport {
             config: self.config.clone(),
             provenance: self.config.provenance.clone(),
             in_use,
             waiting: waiting.iter().sum(),
-            waiting_by_priority: ByPriority { low, normal, high, critical },
+            waiting_by_priority: ByPriority::of(waiting),
             peak_waiting,
             keys,
             admitted: admitted + served,

@@ -8,7 +8,10 @@ use super::cache::{Cache, CacheConfig};
 use super::life::Life;
 use super::limiter::{Limiter, LimiterConfig};
 use super::remote::Far;
+use super::remote::bulkhead::{RemoteBulkhead, RemoteBulkheadConfig};
 use super::remote::cache::Tier;
+use super::remote::lease::{Lease, LeaseConfig};
+use super::remote::limiter::{RemoteLimiter, RemoteLimiterConfig};
 use crate::clock::Nanos;
 use crate::error::{Code, Fault};
 use crate::redis::name::Home;
@@ -44,9 +47,12 @@ pub struct Identity {
 #[derive(Clone)]
 enum Any {
     Limiter(Arc<Limiter>),
+    RemoteLimiter(Arc<RemoteLimiter>),
     Breaker(Arc<Breaker>),
     Budget(Arc<Budget>),
     Bulkhead(Arc<Bulkhead>),
+    RemoteBulkhead(Arc<RemoteBulkhead>),
+    Lease(Arc<Lease>),
     Cache(Arc<Cache>),
 }
 
@@ -58,6 +64,13 @@ pub struct Makings<'a> {
     pub generations: &'a Arc<dyn Generations>,
     /// What primitives over Redis go through; none in a registry that keeps all in the process.
     pub far: Option<&'a Far>,
+}
+
+impl Makings<'_> {
+    /// What a primitive over Redis goes through.
+    fn far(&self) -> Result<&Far, Fault> {
+        self.far.ok_or_else(|| Fault::new(Code::Internal, "a primitive over Redis was opened without one"))
+    }
 }
 
 /// What the registry has to know of a kind.
@@ -115,6 +128,9 @@ macro_rules! kind {
 }
 
 kind!(Limiter, LimiterConfig, "limiter", |config, _makings| Limiter::new(config));
+kind!(RemoteLimiter, RemoteLimiterConfig, "limiter", |config, makings| {
+    RemoteLimiter::new(config, makings.identity, makings.far()?)
+});
 kind!(Breaker, BreakerConfig, "breaker", |config, makings| {
     Ok(Breaker::new(config, random_word()).shown(makings.generations.clone()))
 });
@@ -126,11 +142,17 @@ kind!(Cache, CacheConfig, "cache", |config, makings| {
         None => Cache::new(config, (*generations).clone()),
         Some(far) => {
             let home = Home::new(&identity.prefix, "cache", &identity.name);
-            let tier = Tier::new(&config, home, far.remote.clone(), far.deadline);
+            let tier = Tier::new(&config, home, far);
             Cache::before(config, (*generations).clone(), tier)
         }
     })
 });
+kind!(RemoteBulkhead, RemoteBulkheadConfig, "bulkhead", |config, makings| {
+    let far =
+        makings.far.ok_or_else(|| Fault::new(Code::Internal, "a bulkhead over hosts in a registry without Redis"))?;
+    Ok(RemoteBulkhead::new(config, makings.identity, far))
+});
+kind!(Lease, LeaseConfig, "lease", |config, makings| Ok(Lease::new(config, makings.identity, makings.far)));
 
 /// Every primitive that has a name.
 pub struct Registry {
@@ -237,25 +259,41 @@ impl Registry {
         });
     }
 
+    /// The states of its breakers, as other processes are told. Of breakers per key nothing can be said in a word.
+    pub fn breaker_states(&self) -> Map<String, Value> {
+        let all: Vec<_> = self.names.iter().map(|named| (named.key().name.clone(), named.value().clone())).collect();
+        let state = |(name, any): (String, AnyKind)| match any.0 {
+            Any::Breaker(breaker) if breaker.config().max_keys.is_none() => {
+                Some((name, breaker.state().as_str().into()))
+            }
+            _ => None,
+        };
+        all.into_iter().filter_map(state).collect()
+    }
+
     /// Configuration, state and counters of everything, at `now`, as the JSON text a user sees.
     pub fn snapshot(&self, now: Nanos) -> String {
         // Copied first: a report takes other locks, and none is taken while the map's is held.
         let all: Vec<_> = self.names.iter().map(|named| (named.key().clone(), named.value().clone())).collect();
         let (mut limiters, mut breakers, mut bulkheads, mut caches) = (Map::new(), Map::new(), Map::new(), Map::new());
-        let mut budgets = Map::new();
+        let (mut budgets, mut leases) = (Map::new(), Map::new());
         for (Identity { prefix, name, .. }, any) in all {
             let name = if prefix.is_empty() { name } else { format!("{prefix}:{name}") };
             let (reports, report) = match &any.0 {
                 Any::Limiter(this) => (&mut limiters, serde_json::to_value(this.report())),
+                Any::RemoteLimiter(this) => (&mut limiters, serde_json::to_value(this.report())),
                 Any::Breaker(this) => (&mut breakers, serde_json::to_value(this.report(now))),
                 Any::Budget(this) => (&mut budgets, serde_json::to_value(this.report(now))),
                 Any::Bulkhead(this) => (&mut bulkheads, serde_json::to_value(this.report(now))),
+                Any::RemoteBulkhead(this) => (&mut bulkheads, serde_json::to_value(this.report())),
+                Any::Lease(this) => (&mut leases, serde_json::to_value(this.report())),
                 Any::Cache(this) => (&mut caches, serde_json::to_value(this.report())),
             };
             reports.insert(name, report.unwrap_or(Value::Null));
         }
         serde_json::json!({
-            "limiters": limiters, "breakers": breakers, "bulkheads": bulkheads, "caches": caches, "budgets": budgets
+            "limiters": limiters, "breakers": breakers, "bulkheads": bulkheads, "caches": caches, "budgets": budgets,
+            "leases": leases
         })
         .to_string()
     }
@@ -269,9 +307,12 @@ fn is<K: Kind>(any: &AnyKind, primitive: &Arc<K>) -> bool {
 fn end(any: &Any) {
     match any {
         Any::Limiter(this) => this.life().end(),
+        Any::RemoteLimiter(this) => this.life().end(),
         Any::Breaker(this) => this.end(),
         Any::Budget(this) => this.life().end(),
         Any::Bulkhead(this) => this.life().end(),
+        Any::RemoteBulkhead(this) => this.life().end(),
+        Any::Lease(this) => this.life().end(),
         Any::Cache(this) => this.end(),
     }
 }

@@ -96,7 +96,7 @@ impl<'a> Ask<'a> {
 
 /// The verdicts so far: the tightest, and the one that denies.
 #[derive(Default)]
-struct Bench {
+pub(super) struct Bench {
     tightest: Option<Spoken>,
     denies: Option<Spoken>,
     /// The same of the limits in shadow, which speak only where no other has anything to say.
@@ -111,7 +111,7 @@ struct Spoken {
 }
 
 impl Bench {
-    fn note(&mut self, place: (usize, usize), in_shadow: bool, verdict: Verdict) {
+    pub(super) fn note(&mut self, place: (usize, usize), in_shadow: bool, verdict: Verdict) {
         let spoken = Spoken { place, verdict };
         if verdict.answer != Answer::Allowed {
             let denies = if in_shadow { &mut self.shadow_denies } else { &mut self.denies };
@@ -126,7 +126,7 @@ impl Bench {
         }
     }
 
-    fn decision(self) -> Option<Decision> {
+    pub(super) fn decision(self) -> Option<Decision> {
         let shadowed = self.denies.is_none() && self.shadow_denies.is_some();
         let Spoken { place, verdict } = self.denies.or(self.shadow_denies).or(self.tightest).or(self.shadow_tightest)?;
         Some(Decision { reason: Reason::of(verdict.answer), shadowed, spoke: place, verdict })

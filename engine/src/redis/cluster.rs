@@ -1,1 +1,297 @@
-//! A cluster: which node has which slot. Owns the map of slots and its redirections.
+//! A cluster: which node answers for which slot, now. Owns the table of slots and the nodes.
+//! Never lets anybody wait for it: a route is one load and one look at a short list.
+
+mod refresh;
+
+use super::dial::{Dial, Dialing, Obstacle, Wire};
+use super::node::Node;
+use super::obstacle::graver;
+use super::refusal::Refusal;
+use super::routes::Routes;
+use super::sign_on::sign_on;
+use super::slots::{Route, at};
+use super::target::{Address, Target};
+use super::thread;
+use super::traffic::Traffic;
+use parking_lot::{Mutex, RwLock};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+/// How many slots there are.
+const SLOTS: usize = 16_384;
+
+/// In the table: nobody answers for that.
+const NOBODY: u16 = u16::MAX;
+
+/// Who was asked because of an `ASK` is kept this long, though no slot is his yet.
+const GUEST: Duration = Duration::from_secs(2);
+
+/// One address. It keeps its index for ever; its node comes and goes.
+struct Member {
+    address: Address,
+    node: Option<Arc<Node>>,
+    asked_at: Option<Instant>,
+}
+
+/// The routes of a cluster.
+pub(super) struct Cluster {
+    target: Arc<Target>,
+    traffic: Arc<Traffic>,
+    /// Grows only.
+    members: RwLock<Vec<Member>>,
+    /// Of each slot, the index of the member that answers for it.
+    table: Box<[AtomicU16]>,
+    /// Somebody has reason to believe that the table is wrong.
+    doubts: Arc<Notify>,
+    refresh: Mutex<Option<AbortHandle>>,
+    closed: AtomicBool,
+}
+
+impl Cluster {
+    /// Until its map is known, the first address is asked for everything: it knows whom to send us to.
+    pub(super) fn new(target: Arc<Target>, traffic: Arc<Traffic>) -> Arc<Self> {
+        let cluster = Arc::new(Cluster {
+            target,
+            traffic,
+            members: RwLock::default(),
+            table: (0..SLOTS).map(|_| AtomicU16::new(NOBODY)).collect(),
+            doubts: Arc::default(),
+            refresh: Mutex::default(),
+            closed: AtomicBool::new(false),
+        });
+        if let Some(seed) = cluster.target.nodes.first().cloned() {
+            let routes = [Route { from: 0, to: 16_383, address: seed }];
+            cluster.follow(&routes);
+            // So that there is somebody to be asked from the beginning.
+            drop(cluster.node_at(0));
+        }
+        *cluster.refresh.lock() = thread::spawn(refresh::run(Arc::downgrade(&cluster)));
+        cluster
+    }
+
+    /// Each slot is answered as said, and what is not spoken of by nobody. Whether that is news.
+    fn follow(&self, routes: &[Route]) -> bool {
+        let mut wanted = vec![NOBODY; self.table.len()];
+        for route in routes {
+            let member = self.member_at(&route.address).unwrap_or(NOBODY);
+            let span = usize::from(route.from)..=usize::from(route.to);
+            wanted.get_mut(span).into_iter().flatten().for_each(|word| *word = member);
+        }
+        let changes =
+            self.table.iter().zip(&wanted).map(|(word, &member)| word.swap(member, Ordering::AcqRel) != member);
+        let news = changes.fold(false, |news, change| news | change);
+        self.leave(&wanted);
+        news
+    }
+
+    /// End the connections to those that answer for nothing any more.
+    fn leave(&self, wanted: &[u16]) {
+        let mut left = Vec::new();
+        for (index, member) in self.members.write().iter_mut().enumerate() {
+            let is_guest = member.asked_at.is_some_and(|at| at.elapsed() < GUEST);
+            if !is_guest && !wanted.iter().any(|&other| usize::from(other) == index) {
+                left.extend(member.node.take());
+            }
+        }
+        for node in left {
+            node.close();
+        }
+    }
+
+    /// The index of this address, a new one if it has none. None once there have been too many, which takes years.
+    fn member_at(&self, address: &Address) -> Option<u16> {
+        let mut members = self.members.write();
+        let index = members.iter().position(|member| member.address == *address).unwrap_or(members.len());
+        let member = u16::try_from(index).ok().filter(|&member| member != NOBODY)?;
+        if index == members.len() {
+            members.push(Member { address: address.clone(), node: None, asked_at: None });
+        }
+        Some(member)
+    }
+
+    /// The node there; its connection is begun when it is first asked for.
+    fn node_at(&self, member: u16) -> Option<Arc<Node>> {
+        let index = usize::from(member);
+        if let Some(node) = self.members.read().get(index).and_then(|member| member.node.clone()) {
+            return Some(node);
+        }
+        let mut members = self.members.write();
+        let member = members.get_mut(index)?;
+        if member.node.is_none() && !self.closed.load(Ordering::Acquire) {
+            let way = Way {
+                target: self.target.clone(),
+                address: member.address.clone(),
+                doubts: self.doubts.clone(),
+                dialled: AtomicBool::new(false),
+            };
+            // Its task is queued here, and runs when nothing is locked.
+            member.node = Some(Node::new(Arc::new(way), self.traffic.clone()));
+        }
+        member.node.clone()
+    }
+
+    /// Who answers for something, each once.
+    fn serving(&self) -> Vec<u16> {
+        let mut serving: Vec<u16> = Vec::new();
+        let mut last = NOBODY;
+        for word in &self.table {
+            let member = word.load(Ordering::Acquire);
+            if member != last && member != NOBODY && !serving.contains(&member) {
+                serving.push(member);
+            }
+            last = member;
+        }
+        serving
+    }
+
+    fn address_of(&self, member: u16) -> Option<Address> {
+        self.members.read().get(usize::from(member)).map(|member| member.address.clone())
+    }
+
+    /// Whom to ask how things stand: who answers for something, and those that were configured.
+    fn everybody(&self) -> Vec<Address> {
+        let mut addresses: Vec<Address> =
+            self.serving().into_iter().filter_map(|member| self.address_of(member)).collect();
+        for address in &self.target.nodes {
+            if !addresses.contains(address) {
+                addresses.push(address.clone());
+            }
+        }
+        addresses
+    }
+
+    /// Who is meant by a redirection of `from`.
+    fn named(&self, from: &Arc<Node>, host: &str, port: u16) -> Option<u16> {
+        let is_from = |member: &&Member| member.node.as_ref().is_some_and(|node| Arc::ptr_eq(node, from));
+        let asked = self.members.read().iter().find(is_from).map(|member| member.address.clone())?;
+        self.member_at(&at(host, port, &asked)?)
+    }
+}
+
+impl Routes for Cluster {
+    fn node(&self, slot: Option<u16>) -> Option<Arc<Node>> {
+        let Some(slot) = slot else {
+            let nodes = || self.serving().into_iter().filter_map(|member| self.node_at(member));
+            return nodes().find(|node| node.is_up()).or_else(|| nodes().next());
+        };
+        let member = self.table.get(usize::from(slot))?.load(Ordering::Acquire);
+        if member == NOBODY {
+            self.doubts.notify_one();
+            return None;
+        }
+        self.node_at(member)
+    }
+
+    fn each(&self, visit: &mut dyn FnMut(&Arc<Node>)) {
+        let nodes: SmallVec<[Arc<Node>; 16]> =
+            self.members.read().iter().filter_map(|member| member.node.clone()).collect();
+        nodes.iter().for_each(visit);
+    }
+
+    fn is_cluster(&self) -> bool {
+        true
+    }
+
+    fn shards(&self) -> Vec<Option<u16>> {
+        let slot_of = |member: u16| self.table.iter().position(|word| word.load(Ordering::Acquire) == member);
+        let slots = self.serving().into_iter().filter_map(slot_of);
+        slots.map(|slot| u16::try_from(slot).ok()).filter(Option::is_some).collect()
+    }
+
+    fn refused(&self, from: &Arc<Node>, _slot: Option<u16>, refusal: &Refusal) -> Option<Arc<Node>> {
+        let node = match refusal {
+            Refusal::Moved { slot, host, port } => {
+                self.doubts.notify_one();
+                let member = self.named(from, host, *port)?;
+                self.table.get(usize::from(*slot))?.store(member, Ordering::Release);
+                self.node_at(member)
+            }
+            Refusal::Ask { host, port, .. } => {
+                let member = self.named(from, host, *port)?;
+                if let Some(guest) = self.members.write().get_mut(usize::from(member)) {
+                    guest.asked_at = Some(Instant::now());
+                }
+                self.node_at(member)
+            }
+            Refusal::TryAgain => None,
+            Refusal::ReadOnly | Refusal::ClusterDown | Refusal::MasterDown => {
+                self.doubts.notify_one();
+                None
+            }
+        };
+        // Who sends us to himself has not made up his mind yet.
+        node.filter(|node| !Arc::ptr_eq(node, from))
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let refresh = self.refresh.lock().take();
+        if let Some(refresh) = refresh {
+            refresh.abort();
+        }
+        let nodes: Vec<Arc<Node>> = self.members.write().iter_mut().filter_map(|member| member.node.take()).collect();
+        nodes.iter().for_each(Node::close);
+    }
+}
+
+/// The way to one node. Whoever has to go it a second time doubts that it is still the right one.
+struct Way {
+    target: Arc<Target>,
+    address: Address,
+    doubts: Arc<Notify>,
+    dialled: AtomicBool,
+}
+
+impl Dial for Way {
+    fn dial(&self) -> Dialing<'_> {
+        if self.dialled.swap(true, Ordering::Relaxed) {
+            self.doubts.notify_one();
+        }
+        Box::pin(sign_on(&self.target, &self.address))
+    }
+
+    fn address(&self) -> String {
+        self.address.to_string()
+    }
+}
+
+/// The way to any node, to another one each time: what is published anywhere is heard everywhere.
+pub(super) struct Anyone {
+    cluster: Arc<Cluster>,
+    turn: AtomicUsize,
+}
+
+impl Anyone {
+    pub(super) fn new(cluster: Arc<Cluster>) -> Arc<Self> {
+        Arc::new(Anyone { cluster, turn: AtomicUsize::new(0) })
+    }
+
+    async fn connect(&self) -> Result<Wire, Obstacle> {
+        let mut addresses = self.cluster.everybody();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(addresses.len()).unwrap_or(0);
+        addresses.rotate_left(turn);
+        let mut worst = Obstacle::Down("no node of the cluster answers".to_owned());
+        for address in addresses {
+            match sign_on(&self.cluster.target, &address).await {
+                Ok(wire) => return Ok(wire),
+                Err(obstacle) => worst = graver(worst, obstacle),
+            }
+        }
+        Err(worst)
+    }
+}
+
+impl Dial for Anyone {
+    fn dial(&self) -> Dialing<'_> {
+        Box::pin(self.connect())
+    }
+
+    fn address(&self) -> String {
+        "any node of the cluster".to_owned()
+    }
+}

@@ -290,8 +290,9 @@ impl Node {
         if self.health.cut(monotonic(), obstacle.to_string()) {
             self.traffic.one_down();
         }
+        let old = self.desk.lock().obstacle.replace(obstacle.clone());
+        drop(old);
         self.traffic.readiness.hindered(&obstacle);
-        self.desk.lock().obstacle = Some(obstacle);
     }
 
     /// Nothing is asked any more; who waits is told. The connection ends.

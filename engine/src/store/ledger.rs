@@ -34,6 +34,30 @@ pub enum News {
     Landed(Value, Nanos),
     /// What was held has expired: the receipt stands for nothing any more.
     Expired,
+    /// The receipt is a right from now on, over all who share a store.
+    Admitted {
+        /// By which it is known besides; 0 where the store does not know of it.
+        ticket: u64,
+        /// Grows from one holder to the next; 0 where the store does not know of it.
+        fence: u64,
+        /// Whether it was decided without the store.
+        alone: bool,
+        /// Whether somebody had held it who never released it.
+        took_over: bool,
+        /// Whether it was waited for in a queue.
+        queued: bool,
+    },
+    /// The wait is over, and nothing came of it.
+    Refused(Refused),
+}
+
+/// Why nothing came of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// All is taken, and so is every place to wait.
+    Full,
+    /// The store cannot be asked.
+    Unavailable,
 }
 
 /// Carries letters to where the waiting is done. Told under no lock but that of the book, so it must not come back to it.
@@ -98,13 +122,20 @@ impl Ledger {
         self.enter(owner, (0, 0), true)
     }
 
-    /// Where the wait with `receipt` takes place. Nothing if it is over already.
-    pub fn place(&self, receipt: Receipt, token: Token) {
-        if let Some(entry) = self.book.lock().find_locked(receipt)
-            && entry.waiting
-        {
-            entry.token = token;
+    /// Where the wait with `receipt` takes place. False, and nothing done, if it is over already.
+    pub fn place(&self, receipt: Receipt, token: Token) -> bool {
+        match self.book.lock().find_locked(receipt) {
+            Some(entry) if entry.waiting => {
+                entry.token = token;
+                true
+            }
+            _ => false,
         }
+    }
+
+    /// Whether the receipt stands for something held.
+    pub fn holds(&self, receipt: Receipt) -> bool {
+        self.book.lock().find_locked(receipt).is_some_and(|entry| !entry.waiting)
     }
 
     /// The wait is over and what was waited for is held, under `token`. False when nobody is there to hold it any more.
@@ -124,12 +155,18 @@ impl Ledger {
     /// whoever has the letter must find himself counted. False, and nothing done, when nobody is there.
     #[must_use]
     pub fn call(&self, receipt: Receipt, token: Token, first: impl FnOnce()) -> bool {
+        self.call_with(receipt, token, News::Yours, first)
+    }
+
+    /// As [`Ledger::call`], with other news than that.
+    #[must_use]
+    pub fn call_with(&self, receipt: Receipt, token: Token, news: News, first: impl FnOnce()) -> bool {
         let mut book = self.book.lock();
         let Some(entry) = book.find_locked(receipt).filter(|entry| entry.waiting) else { return false };
         (entry.waiting, entry.token) = (false, token);
         first();
         // Under the lock: what is held may expire at once, and whoever settles it would write before this does.
-        self.post.post(Letter { receipt, news: News::Yours });
+        self.post.post(Letter { receipt, news });
         true
     }
 

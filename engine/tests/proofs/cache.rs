@@ -706,8 +706,8 @@ fn under_threads_nobody_who_asks_after_a_change_gets_what_was_loaded_before_it()
                                 let letter = side.letters.wait().pop().unwrap();
                                 match letter {
                                     Said::Landed(_, value) => assert!(number_of(&value) >= told),
-                                    Said::Expired(_) => panic!("the lead of a flight does not expire"),
                                     Said::Yours(_) => load(&mut side, &mut dice, cache, source, receipt),
+                                    _ => panic!("the lead of a flight does not expire"),
                                 }
                             }
                             Miss::Taken | Miss::Refused => panic!("refused"),

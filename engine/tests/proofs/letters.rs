@@ -2,7 +2,7 @@
 //! Never acts on a letter by itself.
 
 use parking_lot::{Condvar, Mutex};
-use spillway_engine::store::ledger::{Ledger, Letter, News, Post, Receipt};
+use spillway_engine::store::ledger::{Ledger, Letter, News, Post, Receipt, Refused};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub enum Said {
     Yours(Receipt),
     Landed(Receipt, Vec<u8>),
     Expired(Receipt),
+    Admitted { receipt: Receipt, ticket: u64, fence: u64, alone: bool, took_over: bool },
+    Refused(Receipt, bool),
 }
 
 /// An environment: its book and its box.
@@ -53,6 +55,10 @@ impl LetterBox {
             .map(|Letter { receipt, news }| match news {
                 News::Yours => Said::Yours(receipt),
                 News::Expired => Said::Expired(receipt),
+                News::Admitted { ticket, fence, alone, took_over, .. } => {
+                    Said::Admitted { receipt, ticket, fence, alone, took_over }
+                }
+                News::Refused(why) => Said::Refused(receipt, why == Refused::Full),
                 News::Landed(value, _) => Said::Landed(receipt, value.bytes().to_vec()),
             })
             .collect()

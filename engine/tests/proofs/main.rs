@@ -38,6 +38,7 @@ mod partitions;
 mod peers;
 mod plans;
 mod registry;
+mod rights;
 mod ring;
 mod rolling;
 mod several;

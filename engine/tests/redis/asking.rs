@@ -20,6 +20,11 @@ pub fn link_to(server: &Server) -> Arc<Link> {
     link
 }
 
+/// A link to a port, with this deadline in milliseconds, signed on or not.
+pub fn open(port: u16, deadline_ms: u64) -> Arc<Link> {
+    Link::plain("127.0.0.1", port, Settings { deadline: deadline_ms * MILLI, ..Settings::default() })
+}
+
 pub fn ready(link: &Link) -> Result<(), spillway_engine::redis::dial::Obstacle> {
     let (sender, receiver) = channel();
     link.ready(Box::new(move |answer| drop(sender.send(answer))));
@@ -32,6 +37,18 @@ pub fn begin(remote: &dyn Remote, request: Request, again: Again, within: Nanos)
     let refused = sender.clone();
     let done = Box::new(move |answer| drop(sender.send(answer)));
     let ask = Ask { request, slot: None, again, deadline: monotonic() + within };
+    if let Err((trouble, _)) = remote.ask(ask, done) {
+        refused.send(Err(trouble)).unwrap();
+    }
+    receiver
+}
+
+/// As [`begin`], of whoever has this slot, and not a second time if its fate is unknown.
+pub fn begin_at(remote: &dyn Remote, request: Request, slot: u16, within: Nanos) -> Receiver<Answer> {
+    let (sender, receiver) = channel();
+    let refused = sender.clone();
+    let done = Box::new(move |answer| drop(sender.send(answer)));
+    let ask = Ask { request, slot: Some(slot), again: Again::No, deadline: monotonic() + within };
     if let Err((trouble, _)) = remote.ask(ask, done) {
         refused.send(Err(trouble)).unwrap();
     }
@@ -70,9 +87,14 @@ pub fn slot(key: &str) -> Option<u16> {
 
 /// Until it is so, for ten seconds at most; how long it took.
 pub fn until(what: &str, so: impl Fn() -> bool) -> Duration {
+    until_within(what, 10, so)
+}
+
+/// Until it is so; for what others do in their own time.
+pub fn until_within(what: &str, seconds: u64, so: impl Fn() -> bool) -> Duration {
     let begun = Instant::now();
     while !so() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{what}: not within ten seconds");
+        assert!(begun.elapsed() < Duration::from_secs(seconds), "{what}: not within {seconds} seconds");
         std::thread::sleep(Duration::from_millis(1));
     }
     begun.elapsed()

@@ -11,6 +11,19 @@
 )]
 
 mod asking;
+mod certificates;
+mod clusters;
+mod crossing;
+mod fleet;
+mod holders;
+mod impostor;
 mod link;
+mod opening;
+mod outage;
+mod push;
+mod refusals;
+mod replies;
+mod sentinels;
 mod server;
+mod sign_on;
 mod tier;

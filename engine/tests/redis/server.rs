@@ -74,6 +74,11 @@ impl Server {
         }
     }
 
+    /// Whether it was not killed.
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()

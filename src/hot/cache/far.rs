@@ -29,7 +29,7 @@ const OWED: i32 = 7;
 unsafe extern "C" fn fetch(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<4>(env, info, |call| {
         let (up_to, tags) = (call.up_to(2), call.tags(call.argument(3))?);
-        call.far_keyed(|_, tier, key| {
+        call.tier_keyed(|_, tier, key| {
             if !tier.is_worth_asking(key.fingerprint) {
                 return call.null();
             }
@@ -49,7 +49,7 @@ unsafe extern "C" fn claim(env: sys::napi_env, info: sys::napi_callback_info) ->
             Some(1.0) => Purpose::Refresh,
             _ => Purpose::Missing,
         };
-        call.far_keyed(|cache, tier, key| {
+        call.tier_keyed(|cache, tier, key| {
             if !tier.is_worth_asking(key.fingerprint) {
                 return call.boolean(true);
             }
@@ -66,7 +66,7 @@ unsafe extern "C" fn set(env: sys::napi_env, info: sys::napi_callback_info) -> s
     enter::<6>(env, info, |call| {
         let encoded = call.encoded(call.argument(2), call.argument(3), call.argument(4))?;
         let since = call.maybe(call.argument(5)).map(|moment| moment as u64);
-        call.far_keyed(|cache, tier, key| {
+        call.tier_keyed(|cache, tier, key| {
             call.changing(|sender| {
                 let done = Box::new(move |changed| sender.answer(of_changed(changed)));
                 tier.set(cache, key, &encoded, since, monotonic(), done).map_err(|fault| trouble(&fault))
@@ -79,7 +79,7 @@ unsafe extern "C" fn set(env: sys::napi_env, info: sys::napi_callback_info) -> s
 unsafe extern "C" fn set_many(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<5>(env, info, |call| {
         let entries = call.entries()?;
-        call.far(|cache, tier| {
+        call.tier(|cache, tier| {
             call.changing(|sender| {
                 let keyed = entries
                     .iter()
@@ -97,7 +97,7 @@ unsafe extern "C" fn set_many(env: sys::napi_env, info: sys::napi_callback_info)
 /// `cacheDeleteFar(id, key)` → an ask
 unsafe extern "C" fn delete(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<2>(env, info, |call| {
-        call.far_keyed(|cache, tier, key| {
+        call.tier_keyed(|cache, tier, key| {
             call.asking(|sender| {
                 let done = Box::new(move |changed| sender.answer(of_changed(changed)));
                 tier.delete(cache, key, monotonic(), done);
@@ -109,7 +109,7 @@ unsafe extern "C" fn delete(env: sys::napi_env, info: sys::napi_callback_info) -
 /// `cacheExpireFar(id, key)` → an ask
 unsafe extern "C" fn expire(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<2>(env, info, |call| {
-        call.far_keyed(|cache, tier, key| {
+        call.tier_keyed(|cache, tier, key| {
             call.asking(|sender| {
                 let done = Box::new(move |changed| sender.answer(of_changed(changed)));
                 tier.expire(cache, key, monotonic(), done);
@@ -122,7 +122,7 @@ unsafe extern "C" fn expire(env: sys::napi_env, info: sys::napi_callback_info) -
 unsafe extern "C" fn delete_prefix(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<2>(env, info, |call| {
         let prefix = call.units(call.argument(1)).ok_or(Trouble::Key)?;
-        call.far(|cache, tier| {
+        call.tier(|cache, tier| {
             call.asking(|sender| {
                 let done = Box::new(move |changed| sender.answer(of_changed(changed)));
                 tier.delete_prefix(cache, &prefix, monotonic(), done);
@@ -141,7 +141,7 @@ unsafe extern "C" fn invalidate(env: sys::napi_env, info: sys::napi_callback_inf
             None if call.flag(2) => Force::Soft(Nanos::MAX),
             None => Force::Hard,
         };
-        call.far(|_, tier| {
+        call.tier(|_, tier| {
             call.asking(|sender| {
                 tier.invalidate(&tags, force, now, Box::new(move |changed| sender.answer(of_changed(changed))));
             })
@@ -152,7 +152,7 @@ unsafe extern "C" fn invalidate(env: sys::napi_env, info: sys::napi_callback_inf
 /// `cacheClearFar(id)` → an ask
 unsafe extern "C" fn clear(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     enter::<1>(env, info, |call| {
-        call.far(|_, tier| {
+        call.tier(|_, tier| {
             call.asking(|sender| {
                 tier.clear(monotonic(), Box::new(move |changed| sender.answer(of_changed(changed))));
             })
@@ -165,7 +165,7 @@ unsafe extern "C" fn version(env: sys::napi_env, info: sys::napi_callback_info) 
     enter::<2>(env, info, |call| {
         let text = call.text(call.argument(1)).ok_or(Trouble::Internal)?;
         let version = String::from_utf8_lossy(&text);
-        call.far(|_, tier| {
+        call.tier(|_, tier| {
             call.asking(|sender| {
                 let done = Box::new(move |changed| sender.answer(of_changed(changed)));
                 tier.set_version(&version, monotonic(), done);
@@ -179,7 +179,7 @@ unsafe extern "C" fn scan(env: sys::napi_env, info: sys::napi_callback_info) -> 
     enter::<3>(env, info, |call| {
         let cursor = call.text(call.argument(1)).ok_or(Trouble::Internal)?;
         let prefix = call.units(call.argument(2)).ok_or(Trouble::Key)?;
-        call.far(|_, tier| {
+        call.tier(|_, tier| {
             call.asking(|sender| {
                 let cursor = String::from_utf8_lossy(&cursor);
                 tier.scan(&cursor, &prefix, monotonic(), move |batch| sender.answer(of_batch(batch)));
@@ -190,11 +190,11 @@ unsafe extern "C" fn scan(env: sys::napi_env, info: sys::napi_callback_info) -> 
 
 impl<const N: usize> Call<'_, N> {
     /// A cache that has Redis behind it.
-    fn far<R>(&self, body: impl FnOnce(&CacheHandle, &Arc<Tier>) -> Result<R, Trouble>) -> Result<R, Trouble> {
+    fn tier<R>(&self, body: impl FnOnce(&CacheHandle, &Arc<Tier>) -> Result<R, Trouble>) -> Result<R, Trouble> {
         self.live_cache(|cache| body(cache, cache.cache().tier().ok_or(Trouble::Internal)?))
     }
 
-    fn far_keyed<R>(
+    fn tier_keyed<R>(
         &self,
         body: impl FnOnce(&CacheHandle, &Arc<Tier>, Key<'_>) -> Result<R, Trouble>,
     ) -> Result<R, Trouble> {

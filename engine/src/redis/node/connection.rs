@@ -8,6 +8,8 @@ use super::pipeline::{Entry, Pipeline};
 use crate::clock::{Nanos, monotonic};
 use crate::redis::dial::Wire;
 use crate::redis::merge;
+use crate::redis::request::Request;
+use crate::store::fingerprint::random_word;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::io;
@@ -67,6 +69,8 @@ struct Outbox {
     /// The connection's task writes on; nobody else may.
     clogged: bool,
     calls: Vec<Entry>,
+    /// Of the mark to come.
+    number: u64,
 }
 
 /// Why a connection has ended.
@@ -115,7 +119,12 @@ impl Connection {
             }
         };
         let connection = Connection {
-            outbox: Mutex::new(Outbox { clogged: matches!(pen, Pen::Relay), ..Outbox::default() }),
+            outbox: Mutex::new(Outbox {
+                clogged: matches!(pen, Pen::Relay),
+                // No number that a reply is likely to be by chance.
+                number: random_word() >> 20,
+                ..Outbox::default()
+            }),
             pen,
             pipeline: Mutex::default(),
             late_in_a_row: AtomicU32::new(0),
@@ -135,9 +144,12 @@ impl Connection {
         if asked.is_empty() {
             return true;
         }
-        let Outbox { bytes, calls, .. } = &mut *outbox;
-        let before = bytes.len();
-        pack(asked, merges, monotonic(), bytes, calls);
+        let Outbox { bytes, calls, number, .. } = &mut *outbox;
+        let (before, now) = (bytes.len(), monotonic());
+        pack(asked, merges, now, bytes, calls);
+        *number += 1;
+        Request::command("PING").number(*number).pack(bytes);
+        calls.push(Entry { askers: SmallVec::new(), many: false, mark: Some(*number), sent_at: now });
         if !self.pipeline.lock().push(calls) {
             bytes.truncate(before);
             let calls = std::mem::take(calls);
@@ -248,7 +260,7 @@ fn pack(asked: Vec<Pending>, merges: bool, now: Nanos, bytes: &mut Vec<u8>, call
         }
         if asking {
             bytes.extend_from_slice(b"*1\r\n$6\r\nASKING\r\n");
-            calls.push(Entry { askers: SmallVec::new(), many: false, sent_at: now });
+            calls.push(Entry { askers: SmallVec::new(), many: false, mark: None, sent_at: now });
         }
         match (shared, askers.as_slice()) {
             (_, [one]) if whole => one.request.pack_whole(bytes),
@@ -259,6 +271,6 @@ fn pack(asked: Vec<Pending>, merges: bool, now: Nanos, bytes: &mut Vec<u8>, call
             // Only what shares a script is ever more than one.
             (None, _) => {}
         }
-        calls.push(Entry { askers, many, sent_at: now });
+        calls.push(Entry { askers, many, mark: None, sent_at: now });
     }
 }

@@ -1,7 +1,11 @@
-//! What was sent over one connection and has no reply yet. Owns the order. Never sends.
+//! What was sent over one connection and has no reply yet. Owns the order. Never sends, and hands over nothing unproven.
+//!
+//! Behind all that leaves at once goes a PING with a number, the mark. Replies count only when the one of their mark has come with
+//! that number: where something between here and there has added or lost one, nobody gets another's answer.
 
 use super::pending::{Overdue, Pending};
 use crate::clock::Nanos;
+use ::redis::{ServerErrorKind, Value};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
@@ -11,6 +15,8 @@ pub(super) struct Entry {
     pub(super) askers: SmallVec<[Pending; 1]>,
     /// The reply has one element for each of them.
     pub(super) many: bool,
+    /// It is a mark, with this number.
+    pub(super) mark: Option<u64>,
     pub(super) sent_at: Nanos,
 }
 
@@ -18,6 +24,8 @@ pub(super) struct Entry {
 #[derive(Default)]
 pub(super) struct Pipeline {
     entries: VecDeque<Entry>,
+    /// Of those, how many have a reply already, which waits for its mark.
+    replied: usize,
     /// No deadline of anybody who waits is before it.
     earliest: Nanos,
     /// The connection is over: nothing may be added.
@@ -37,13 +45,22 @@ impl Pipeline {
         true
     }
 
-    /// Take so many calls, whose replies have come. Where that is more than were asked, none can be trusted: nothing is taken.
-    pub(super) fn pop(&mut self, count: usize, into: &mut Vec<Entry>) -> bool {
-        if count > self.entries.len() {
-            return false;
+    /// Take the calls whose replies are proven, and with them the replies: `values` are all that have come and were not taken so
+    /// far. False where there is no telling whose the rest are.
+    pub(super) fn take(&mut self, values: &mut Vec<Value>, into: &mut Vec<(Entry, Value)>) -> bool {
+        let (mut proven, mut sound) = (0, values.len() <= self.entries.len());
+        for (at, (entry, value)) in self.entries.iter().zip(values.iter()).enumerate().skip(self.replied) {
+            if let Some(number) = entry.mark {
+                sound &= is_mark(value, number);
+                if !sound {
+                    break;
+                }
+                proven = at + 1;
+            }
         }
-        into.extend(self.entries.drain(..count));
-        true
+        self.replied = values.len().saturating_sub(proven);
+        into.extend(self.entries.drain(..proven).zip(values.drain(..proven)));
+        sound
     }
 
     /// Those whose deadline has passed by `now`. Their places stay: their replies are still to come.
@@ -71,5 +88,18 @@ impl Pipeline {
     pub(super) fn close(&mut self) -> VecDeque<Entry> {
         self.closed = true;
         std::mem::take(&mut self.entries)
+    }
+}
+
+/// Whether it is the reply to the mark of this number. A server that does nothing at the moment, or not for us, says so to marks too.
+fn is_mark(value: &Value, number: u64) -> bool {
+    match value {
+        Value::BulkString(text) => std::str::from_utf8(text).is_ok_and(|text| text.parse() == Ok(number)),
+        Value::ServerError(error) => {
+            let kind = error.kind();
+            let states = [ServerErrorKind::NoPerm, ServerErrorKind::BusyLoading, ServerErrorKind::MasterDown];
+            kind.is_some_and(|kind| states.contains(&kind)) || ["BUSY", "NOAUTH"].contains(&error.code())
+        }
+        _ => false,
     }
 }

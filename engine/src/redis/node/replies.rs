@@ -24,7 +24,8 @@ const REFUSALS: u8 = 5;
 pub(super) async fn read(node: Arc<Node>, connection: Arc<Connection>, mut ear: Ear) {
     let mut buffer = BytesMut::new();
     let mut framer = Framer::default();
-    let (mut values, mut calls) = (Vec::new(), Vec::new());
+    // What has come and is not proven yet, and what is.
+    let (mut values, mut answered) = (Vec::new(), Vec::new());
     loop {
         buffer.reserve(ROOM);
         match ear.read_buf(&mut buffer).await {
@@ -41,16 +42,16 @@ pub(super) async fn read(node: Arc<Node>, connection: Arc<Connection>, mut ear: 
                 Err(garbage) => break Err(garbage.to_string()),
             }
         };
-        let (matched, finished) = {
+        let (sound, finished) = {
             let mut pipeline = connection.pipeline.lock();
-            (pipeline.pop(values.len(), &mut calls), pipeline.is_empty())
+            (pipeline.take(&mut values, &mut answered), pipeline.is_empty())
         };
-        if !matched {
-            return connection.finish(End::Garbage("a reply came that nobody asked for".to_owned()));
-        }
-        hand_out(&node, &connection, &mut calls, &mut values);
+        hand_out(&node, &connection, &mut answered);
         if let Err(garbage) = intact {
             return connection.finish(End::Garbage(garbage));
+        }
+        if !sound {
+            return connection.finish(End::Garbage("replies came in another order than was asked".to_owned()));
         }
         if finished && connection.retired.load(Relaxed) {
             return connection.finish(End::Retired);
@@ -67,15 +68,15 @@ struct Batch {
     why: Option<String>,
 }
 
-fn hand_out(node: &Arc<Node>, connection: &Connection, calls: &mut Vec<Entry>, values: &mut Vec<Value>) {
-    if calls.is_empty() {
+fn hand_out(node: &Arc<Node>, connection: &Connection, answered: &mut Vec<(Entry, Value)>) {
+    if answered.is_empty() {
         return;
     }
     let now = monotonic();
     let mut batch = Batch::default();
     connection.late_in_a_row.store(0, Relaxed);
     let mut latest = 0;
-    for (call, value) in calls.drain(..).zip(values.drain(..)) {
+    for (call, value) in answered.drain(..) {
         latest = now.saturating_sub(call.sent_at);
         batch.judge(node, call, value, latest > node.slow());
     }
@@ -93,7 +94,9 @@ impl Batch {
     fn judge(&mut self, node: &Arc<Node>, call: Entry, value: Value, slow: bool) {
         let Entry { mut askers, many, .. } = call;
         match value {
-            Value::Attribute { data, .. } => self.judge(node, Entry { askers, many, sent_at: 0 }, *data, slow),
+            Value::Attribute { data, .. } => {
+                self.judge(node, Entry { askers, many, mark: None, sent_at: 0 }, *data, slow)
+            }
             Value::ServerError(error) => {
                 let judgement = judge(&error);
                 self.count(&judgement, askers.len() as u64, slow);

@@ -5,10 +5,12 @@ use crate::server::Server;
 use spillway_engine::clock::{MILLI, Moment, monotonic, wall};
 use spillway_engine::policy::freshness::State;
 use spillway_engine::primitive::cache::{Cache, CacheConfig, CacheHandle, Encoded, Miss, UpTo};
+use spillway_engine::primitive::remote::Far;
 use spillway_engine::primitive::remote::cache::{Changed, Claimed, Fetched, Tier};
 use spillway_engine::redis::Remote;
 use spillway_engine::redis::link::Link;
 use spillway_engine::redis::name::Home;
+use spillway_engine::redis::push::Listener;
 use spillway_engine::store::entry::Kind;
 use spillway_engine::store::fingerprint::{Fingerprint, Key};
 use spillway_engine::store::flights::Purpose;
@@ -149,7 +151,8 @@ impl Host {
 
     pub fn patient(server: &Server, config: CacheConfig, deadline_ms: u64) -> Self {
         let link = link_to(server);
-        let tier = Tier::new(&config, Home::new("test", "cache", "c"), link.clone(), deadline_ms * MILLI);
+        let far = Far::new(link.clone(), deadline_ms * MILLI);
+        let tier = Tier::new(&config, Home::new("test", "cache", "c"), &far);
         let cache = Arc::new(Cache::before(config, Arc::new(NoCopies), tier.clone()));
         let (sender, letters) = channel();
         let ledger = Arc::new(Ledger::new(Box::new(Letters(Mutex::new(sender)))));

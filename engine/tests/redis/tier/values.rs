@@ -6,6 +6,7 @@ use spillway_engine::clock::{MILLI, monotonic};
 use spillway_engine::policy::freshness::State;
 use spillway_engine::primitive::cache::{CacheConfig, UpTo};
 use spillway_engine::primitive::remote::cache::Fetched;
+use spillway_engine::redis::push::Listener;
 use spillway_engine::store::tags::Force;
 use std::sync::mpsc::channel;
 use std::thread::sleep;

@@ -1,0 +1,482 @@
+//! Those of this process who hold a spot or wait for it. Owns who is next, and what holds while the store cannot be asked.
+//! Never calls the store, the keeper or a ledger while its own lock is held.
+//!
+//! Nobody waits in the store: the first of the line asks on behalf of all of it, when something was released here or elsewhere, or
+//! when the first of the holders would expire; whoever is first when the answer comes gets what came.
+
+use super::holders::{Holders, Spot, Ticket, Told, Verdict, Wish};
+use super::keeper::{Holder, Keeper, Right};
+use super::sleeper::{Chore, Timepiece};
+use crate::clock::{Clock, MILLI, Nanos};
+use crate::primitive::partition::Queued;
+use crate::redis::Trouble;
+use crate::store::ledger::{Held, Letter, News, Receipt, Refused, Token};
+use crate::store::waiters::{Place, RANKS, Waiters};
+use parking_lot::Mutex;
+use serde::Serialize;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+/// Look again at least this often while somebody waits: the word that something came free can get lost.
+const POLL: Nanos = 500 * MILLI;
+/// And this often while the store cannot be asked.
+const RETRY: Nanos = 100 * MILLI;
+
+/// What a token stands for in a ledger, as its second number.
+const ASKING: u64 = 0;
+const QUEUED: u64 = 1;
+const FAR: u64 = 2;
+const NEAR: u64 = 3;
+const FREE: u64 = 4;
+
+/// What is decided while the store cannot be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailMode {
+    /// Everybody is let in.
+    Open,
+    /// Nobody is.
+    #[default]
+    Closed,
+    /// As many as there may be in all are let in by this process alone.
+    Local,
+}
+
+/// What is asked for by everybody in all lines of one primitive.
+pub(super) struct Terms {
+    pub(super) limit: u32,
+    pub(super) queue: usize,
+    pub(super) ttl: Nanos,
+    pub(super) fail_mode: FailMode,
+}
+
+/// What became of those who asked.
+#[derive(Default)]
+pub(super) struct Books {
+    pub(super) queued: Mutex<Queued>,
+    pub(super) admitted: AtomicU64,
+    pub(super) refused: AtomicU64,
+    /// Decided without the store, either way.
+    pub(super) unavailable: AtomicU64,
+    /// Waiters that left before their turn.
+    pub(super) left: AtomicU64,
+    /// Rights that were lost before they were released.
+    pub(super) expired: AtomicU64,
+    /// Rights of holders that never released them.
+    pub(super) taken_over: AtomicU64,
+}
+
+/// What all lines of one primitive share.
+pub(super) struct Office {
+    pub(super) terms: Terms,
+    pub(super) holders: Arc<dyn Holders>,
+    pub(super) keeper: Arc<Keeper>,
+    pub(super) time: Arc<dyn Timepiece>,
+    pub(super) books: Books,
+}
+
+/// Somebody who asks or waits.
+struct Waiter {
+    holder: Arc<Holder>,
+    receipt: Receipt,
+    since: Nanos,
+}
+
+#[derive(Default)]
+struct Room {
+    waiters: Waiters<Waiter>,
+    /// Questions that are on their way.
+    asking: usize,
+    /// Whether something came free while they were.
+    woken: bool,
+    /// Whether a look is due later.
+    polling: bool,
+    /// Out here, by the store.
+    far: u32,
+    /// Out here, by the fail mode.
+    near: u32,
+    /// Of those, by their tickets, the ones that were the store's before it was gone.
+    adopted: HashSet<u64>,
+}
+
+/// See the top of this file.
+pub struct Line {
+    office: Arc<Office>,
+    spot: Spot,
+    room: Mutex<Room>,
+    this: Weak<Line>,
+}
+
+/// What came of a question that the store answered with a right.
+#[derive(Clone, Copy)]
+struct Got {
+    wish: Wish,
+    asked_at: Nanos,
+    fence: u64,
+    took_over: bool,
+}
+
+impl Line {
+    pub(super) fn new(office: Arc<Office>, spot: Spot) -> Arc<Self> {
+        Arc::new_cyclic(|this| Line { office, spot, room: Mutex::default(), this: this.clone() })
+    }
+
+    pub(super) fn spot(&self) -> &Spot {
+        &self.spot
+    }
+
+    /// Out here, and those who wait by rank.
+    pub(super) fn load(&self) -> (u64, [usize; RANKS]) {
+        let room = self.room.lock();
+        (u64::from(room.far) + u64::from(room.near), room.waiters.lens())
+    }
+
+    /// Ask for a right. None when it is refused at once; else a letter says what came of it, which may be there already.
+    pub(super) fn ask(self: &Arc<Self>, holder: &Arc<Holder>, rank: usize, willing: bool) -> Option<Receipt> {
+        let receipt = holder.ledger.wait(self.clone())?;
+        let now = self.office.time.now();
+        let waiter = Waiter { holder: holder.clone(), receipt, since: now };
+        // Nobody overtakes those who wait here.
+        let ahead = {
+            let mut room = self.room.lock();
+            if room.waiters.is_empty() {
+                room.asking += 1;
+            }
+            !room.waiters.is_empty()
+        };
+        if !ahead {
+            self.question(willing, move |line, wish, answer| line.answered(waiter, rank, willing, wish, now, answer));
+            return Some(receipt);
+        }
+        if willing && self.queue_up(waiter, rank).is_ok() {
+            return Some(receipt);
+        }
+        holder.ledger.forget(receipt);
+        self.office.books.refused.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Put the question to the store. It has been counted as on its way.
+    fn question(
+        self: &Arc<Self>,
+        waits: bool,
+        then: impl FnOnce(&Arc<Line>, Wish, Result<Verdict, Trouble>) + Send + 'static,
+    ) {
+        let Office { terms, holders, time, .. } = &*self.office;
+        let wish = Wish { limit: terms.limit, ttl: terms.ttl, waits, ticket: Ticket::next() };
+        let line = self.clone();
+        let deadline = holders.deadline(time.now());
+        let told = Box::new(move |answer: Result<Verdict, Trouble>| {
+            let woken = {
+                let mut room = line.room.lock();
+                room.asking = room.asking.saturating_sub(1);
+                std::mem::take(&mut room.woken)
+            };
+            if matches!(answer, Err(Trouble::Late | Trouble::Lost)) {
+                // It may have been granted, or may be still.
+                line.office.keeper.release(&line, wish, None);
+            }
+            then(&line, wish, answer);
+            if woken {
+                line.look();
+            }
+        });
+        holders.acquire(&self.spot, wish, deadline, told);
+    }
+
+    /// What came of the question of one who did not wait.
+    fn answered(
+        self: &Arc<Self>,
+        waiter: Waiter,
+        rank: usize,
+        willing: bool,
+        wish: Wish,
+        asked_at: Nanos,
+        answer: Result<Verdict, Trouble>,
+    ) {
+        match answer {
+            Ok(Verdict::Held { fence, took_over }) => {
+                self.admit(Some(waiter), Got { wish, asked_at, fence, took_over })
+            }
+            Ok(Verdict::Full(next)) => match if willing { self.queue_up(waiter, rank) } else { Err(waiter) } {
+                Ok(()) => self.look_in(next),
+                Err(waiter) => self.refuse(&waiter, Refused::Full),
+            },
+            Err(_) => self.decide_alone(waiter, rank, willing),
+        }
+    }
+
+    /// Join the queue, unless it is full.
+    fn queue_up(&self, waiter: Waiter, rank: usize) -> Result<(), Waiter> {
+        let (ledger, receipt) = (waiter.holder.clone(), waiter.receipt);
+        let (place, waiting) = {
+            let mut room = self.room.lock();
+            if room.waiters.len() >= self.office.terms.queue {
+                return Err(waiter);
+            }
+            (room.waiters.push_in(rank, waiter).to_word(), room.waiters.len())
+        };
+        if !ledger.ledger.place(receipt, (place, QUEUED)) {
+            // Called or left meanwhile.
+            let gone = self.room.lock().waiters.leave(Place::from_word(place));
+            drop(gone);
+        }
+        let mut queued = self.office.books.queued.lock();
+        queued.most = queued.most.max(waiting);
+        Ok(())
+    }
+
+    /// The store has given a right: to him who asked, or to the first in the line.
+    fn admit(self: &Arc<Self>, mut to: Option<Waiter>, got: Got) {
+        let Office { keeper, books, .. } = &*self.office;
+        if got.took_over {
+            books.taken_over.fetch_add(1, Ordering::Relaxed);
+        }
+        loop {
+            let waited = to.is_none();
+            let next = match to.take() {
+                Some(waiter) => Some(waiter),
+                None => self.room.lock().waiters.pop(),
+            };
+            let Some(Waiter { holder, receipt, since }) = next else { return keeper.release(self, got.wish, None) };
+            let ticket = got.wish.ticket;
+            self.room.lock().far += 1;
+            // First of all, since whoever has the letter may give it back at once.
+            keeper.keep(Right::new(got.wish, self.clone(), holder.clone(), receipt, got.asked_at));
+            let Got { fence, took_over, .. } = got;
+            let news = News::Admitted { ticket: ticket.number(), fence, alone: false, took_over, queued: waited };
+            let span = self.office.time.now().saturating_sub(since);
+            let first = || books.admit(waited.then_some(span));
+            if holder.ledger.call_with(receipt, (ticket.number(), FAR), news, first) {
+                return;
+            }
+            keeper.strike(ticket);
+            self.room.lock().far -= 1;
+        }
+    }
+
+    /// Let in by the fail mode. False if he is gone.
+    fn admit_alone(&self, Waiter { holder, receipt, since }: &Waiter, kind: u64, waited: bool) -> bool {
+        let Office { books, time, .. } = &*self.office;
+        let news = News::Admitted { ticket: 0, fence: 0, alone: true, took_over: false, queued: waited };
+        let span = time.now().saturating_sub(*since);
+        holder.ledger.call_with(*receipt, (0, kind), news, || {
+            books.unavailable.fetch_add(1, Ordering::Relaxed);
+            books.admit(waited.then_some(span));
+        })
+    }
+
+    fn refuse(&self, waiter: &Waiter, why: Refused) {
+        let Office { books, .. } = &*self.office;
+        if waiter.holder.ledger.tell(waiter.receipt, News::Refused(why)) {
+            books.refused.fetch_add(1, Ordering::Relaxed);
+            if why == Refused::Unavailable {
+                books.unavailable.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// One asked, and the store has not answered.
+    fn decide_alone(self: &Arc<Self>, waiter: Waiter, rank: usize, willing: bool) {
+        match self.office.terms.fail_mode {
+            FailMode::Closed => self.refuse(&waiter, Refused::Unavailable),
+            FailMode::Open => drop(self.admit_alone(&waiter, FREE, false)),
+            FailMode::Local if self.take_near() => {
+                if !self.admit_alone(&waiter, NEAR, false) {
+                    self.give_near();
+                }
+            }
+            FailMode::Local => match if willing { self.queue_up(waiter, rank) } else { Err(waiter) } {
+                Ok(()) => self.look_in(RETRY),
+                Err(waiter) => self.refuse(&waiter, Refused::Full),
+            },
+        }
+    }
+
+    /// Those who wait have asked, and the store has not answered.
+    fn serve_alone(self: &Arc<Self>) {
+        loop {
+            let mode = self.office.terms.fail_mode;
+            if mode == FailMode::Local && !self.take_near() {
+                break;
+            }
+            let next = self.room.lock().waiters.pop();
+            let served = match (&next, mode) {
+                (None, _) => false,
+                (Some(waiter), FailMode::Closed) => {
+                    self.refuse(waiter, Refused::Unavailable);
+                    true
+                }
+                (Some(waiter), FailMode::Open) => {
+                    self.admit_alone(waiter, FREE, true);
+                    true
+                }
+                (Some(waiter), FailMode::Local) => self.admit_alone(waiter, NEAR, true),
+            };
+            if mode == FailMode::Local && !served {
+                self.give_near();
+            }
+            if next.is_none() {
+                return;
+            }
+        }
+        self.look_in(RETRY);
+    }
+
+    fn take_near(&self) -> bool {
+        let mut room = self.room.lock();
+        let free = room.far + room.near < self.office.terms.limit;
+        room.near += u32::from(free);
+        free
+    }
+
+    fn give_near(&self) {
+        let mut room = self.room.lock();
+        room.near = room.near.saturating_sub(1);
+    }
+
+    /// Something may be free: the line asks for one.
+    pub(super) fn look(self: &Arc<Self>) {
+        let asks = {
+            let mut room = self.room.lock();
+            // More questions than waiters would only bring back what nobody wants.
+            let asks = !room.waiters.is_empty() && room.asking < room.waiters.len();
+            if asks {
+                room.asking += 1;
+            } else {
+                room.woken = room.asking > 0;
+            }
+            asks
+        };
+        if !asks {
+            return;
+        }
+        let now = self.office.time.now();
+        self.question(true, move |line, wish, answer| match answer {
+            Ok(Verdict::Held { fence, took_over }) => {
+                line.admit(None, Got { wish, asked_at: now, fence, took_over });
+                // There may be more.
+                line.look();
+            }
+            Ok(Verdict::Full(next)) => line.look_in(next),
+            Err(_) => line.serve_alone(),
+        });
+        self.office.holders.flush();
+    }
+
+    fn look_in(&self, span: Nanos) {
+        let Office { time, .. } = &*self.office;
+        let late = {
+            let mut room = self.room.lock();
+            std::mem::replace(&mut room.polling, true)
+        };
+        if !late {
+            // A moment later: expiry is counted in whole milliseconds of the server.
+            time.wake_at(time.now() + span.saturating_add(MILLI).min(POLL), self.this.clone());
+        }
+    }
+
+    /// The keeper has struck a right out that was not released.
+    pub(super) fn lost(self: &Arc<Self>, right: Right) {
+        let Office { terms, books, .. } = &*self.office;
+        let (ledger, ticket) = (&right.holder.ledger, right.wish.ticket.number());
+        if right.in_doubt && terms.fail_mode != FailMode::Closed {
+            // Nobody can say that it is another's: it stays out here, until it is given back.
+            let mut room = self.room.lock();
+            room.far = room.far.saturating_sub(1);
+            room.near += 1;
+            room.adopted.insert(ticket);
+            drop(room);
+            // It may have come back before it was adopted.
+            if ledger.holds(right.receipt) {
+                return;
+            }
+            self.give_adopted(ticket);
+        } else {
+            self.room.lock().far -= 1;
+            if ledger.settle(right.receipt).is_some() {
+                books.expired.fetch_add(1, Ordering::Relaxed);
+                ledger.post(Letter { receipt: right.receipt, news: News::Expired });
+            }
+        }
+        self.look();
+    }
+
+    fn give_adopted(&self, ticket: u64) {
+        let mut room = self.room.lock();
+        if room.adopted.remove(&ticket) {
+            room.near = room.near.saturating_sub(1);
+        }
+    }
+
+    /// It was held, and comes back: `told` when the store knows.
+    pub(super) fn back(self: &Arc<Self>, (ticket, kind): Token, told: Option<Told<bool>>) {
+        let right = if kind == FAR { self.office.keeper.strike(Ticket::of_number(ticket)) } else { None };
+        match (kind, right) {
+            (FAR, Some(right)) => {
+                self.room.lock().far -= 1;
+                self.office.keeper.release(self, right.wish, told);
+            }
+            (kind, _) => {
+                match kind {
+                    NEAR => self.give_near(),
+                    FAR => self.give_adopted(ticket),
+                    _ => {}
+                }
+                if let Some(told) = told {
+                    told(Ok(false));
+                }
+            }
+        }
+        self.look();
+    }
+}
+
+impl Books {
+    fn admit(&self, waited: Option<Nanos>) {
+        match waited {
+            Some(span) => self.waited(span, true),
+            None => {
+                self.admitted.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn waited(&self, span: Nanos, served: bool) {
+        let mut queued = self.queued.lock();
+        queued.served += u64::from(served);
+        queued.waits.get_or_insert_default().add(span / 1_000);
+    }
+}
+
+impl Chore for Line {
+    fn due(&self, _now: Nanos) {
+        self.room.lock().polling = false;
+        if let Some(line) = self.this.upgrade() {
+            line.look();
+        }
+    }
+}
+
+impl Held for Line {
+    fn give_back(&self, token: Token, _now: Clock<'_>) {
+        if let Some(line) = self.this.upgrade() {
+            line.back(token, None);
+        }
+    }
+
+    fn leave(&self, (place, kind): Token, _now: Clock<'_>) -> bool {
+        let books = &self.office.books;
+        if kind != QUEUED {
+            // The answer finds nobody, and what it brings passes on.
+            books.left.fetch_add(1, Ordering::Relaxed);
+            return kind == ASKING;
+        }
+        let left = self.room.lock().waiters.leave(Place::from_word(place));
+        let Some(Waiter { since, .. }) = left else { return false };
+        books.left.fetch_add(1, Ordering::Relaxed);
+        books.waited(self.office.time.now().saturating_sub(since), false);
+        true
+    }
+}

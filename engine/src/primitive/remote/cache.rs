@@ -37,6 +37,7 @@ mod scan;
 mod scripts;
 mod server_clock;
 mod spot;
+mod start;
 mod state;
 mod sweep;
 mod waits;
@@ -62,6 +63,7 @@ use parking_lot::Mutex;
 use replica::Replica;
 use server_clock::ServerClock;
 use spot::Spot;
+use start::Start;
 use state::{Catching, Standing};
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,6 +98,7 @@ pub struct Tier {
     clock: ServerClock,
     replica: Replica,
     standing: Standing,
+    start: Start,
     catching: Mutex<Catching>,
     guard: Guard,
     debts: Debts,
@@ -129,6 +132,7 @@ impl Tier {
             clock: ServerClock::default(),
             replica: Replica::default(),
             standing: Standing::default(),
+            start: Start::default(),
             catching: Mutex::default(),
             guard: Guard::default(),
             debts: Debts::default(),
@@ -184,7 +188,7 @@ impl Tier {
 
     /// Whether there may be something to learn of a key.
     pub fn is_worth_asking(&self, key: Fingerprint) -> bool {
-        self.is_believed() && !self.guard.is_pending(key)
+        (self.is_believed() || self.is_starting()) && !self.guard.is_pending(key)
     }
 
     fn cache(&self) -> Option<Arc<Cache>> {

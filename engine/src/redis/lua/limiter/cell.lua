@@ -45,8 +45,18 @@ local function foreign(trouble)
   return find(trouble.err, 'WRONGTYPE', 1, true)
 end
 
--- Whether the text is a cell of some limit.
-local function own(cell)
+-- Units that a number means where each counts as `unit`; nil if it means none.
+local function counted(text, unit)
+  local count = tonumber(text)
+  count = count and floor(count / unit + 0.5)
+  return count and format('%.0f', count * unit) == text and count or nil
+end
+
+-- Whether the text is a cell of some limit; of a window's own, where `unit` is more than 0.
+local function own(cell, unit)
+  if unit and unit > 0 then
+    return cell == '' or counted(cell, unit)
+  end
   local letter = byte(cell)
   if letter == 98 then
     return #cell >= 33 and tonumber(sub(cell, 2, 33))

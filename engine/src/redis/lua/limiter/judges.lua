@@ -162,9 +162,8 @@ function judges.i(cell, a)
   end
   local count = 0
   if cell ~= '' then
-    count = tonumber(cell)
-    count = count and floor(count / unit + 0.5)
-    if not count or format('%.0f', count * unit) ~= cell then
+    count = counted(cell, unit)
+    if not count then
       return nil
     end
   end

@@ -15,8 +15,8 @@ for i = 1, #KEYS do
     answers[i] = { cell and 0 or -1, ARGV[a + 6], now, cell and '' or reset.err }
   elseif letter == 'i' then
     local unit = tonumber(ARGV[a + 5])
-    local count = tonumber(cell) and floor(tonumber(cell) / unit + 0.5)
-    if count and format('%.0f', count * unit) == cell then
+    local count = counted(cell, unit)
+    if count then
       text = format('%.0f', max(0, count - cost) * unit)
       life = (floor(charged / length) + 1) * length - now + 10000000
       span = life + length

@@ -12,7 +12,7 @@ for i = 1, #KEYS do
   if not cell and not foreign(reset) then
     return reset
   elseif not cell or not own(cell, i == 2 and tonumber(ARGV[5])) then
-    return { -1, ARGV[4], now, cell and 'another application has data here' or reset.err }
+    return { -1, ARGV[4], now, cell and FOREIGN.err or reset.err }
   end
   was = max(was, blocked > now and 1 or 0)
   cells[i] = { reset .. cell, blocked > 0 }
@@ -23,11 +23,11 @@ for i = 1, #KEYS do
   if duration > 0 and (i == 1 or text ~= '') then
     -- A number with a block before it is none: INCRBY refuses it, and who was refused asks here.
     text = 'x' .. format('%016.0f', now + duration) .. text
-    done = store(KEYS[i], '', text, i == 1 and max(left, duration) or left, 0)
+    done = store(KEYS[i], '', text, i == 1 and max(left, duration) or left)
   elseif duration == 0 and marked and text == '' then
     done = redis.pcall('DEL', KEYS[i])
   elseif duration == 0 and marked then
-    done = store(KEYS[i], '', text, left, 0)
+    done = store(KEYS[i], '', text, left)
   end
   if type(done) == 'table' and done.err then
     return done

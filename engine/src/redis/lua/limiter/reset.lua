@@ -14,13 +14,14 @@ for i = 1, #KEYS do
   if not cell and not foreign(reset) then
     return reset
   elseif not cell or not own(cell, unit) then
-    answer = { -1, ARGV[1], now, cell and 'another application has data here' or reset.err }
-  elseif cell ~= '' then
-    local text, life = 'z' .. format('%016.0f', now), span
+    answer = { -1, ARGV[1], now, cell and FOREIGN.err or reset.err }
+  else
+    -- Also where nothing was: what is charged at this very microsecond and given back may be from before.
+    local text, life = 'z' .. format('%016.0f%016.0f', now, now + span), span
     if blocked > now then
       text, life = 'x' .. format('%016.0f', blocked) .. text, max(life, blocked - now)
     end
-    local trouble = store(KEYS[i], '', text, life, 0)
+    local trouble = store(KEYS[i], '', text, life)
     if trouble then
       return trouble
     end

@@ -39,6 +39,7 @@ const NEEDED: &[&str] = &[
     "PTTL K",
     "SET K value",
     "SETRANGE K 0 value",
+    "TYPE K",
     "UNLINK K",
     "ZADD K 1 member",
     "ZCARD K",

@@ -57,7 +57,7 @@ test('ready() resolves where Redis is there, through a host, a socket and TLS', 
   assert.match(await plain.call('CLIENT', 'LIST'), /name=api-1/)
 })
 
-test('ready() resolves in memory', async (t) => {
+test('ready() resolves in memory', async () => {
   const sp = spillway({ isolated: true })
   assert.equal(await sp.ready(), undefined)
   await sp.close()

@@ -485,13 +485,14 @@ function fieldsOf(body) {
   const fields = new Map()
   let rest = body.trim()
   while (rest !== '') {
-    const [whole, name] = /^(?:readonly )?(\w+): */.exec(rest)
+    const [whole, name, isOptional] = /^(?:readonly )?(\w+)(\?)?: */.exec(rest)
     let [depth, end] = [0, whole.length]
     while (end < rest.length && (depth > 0 || !'\n;'.includes(rest[end]))) {
       depth += '{<'.includes(rest[end]) ? 1 : '}>'.includes(rest[end]) ? -1 : 0
       end++
     }
-    fields.set(name, rest.slice(whole.length, end).trim())
+    // What there is only over Redis: redis-ready.test.js and cache-redis.test.js have it.
+    if (isOptional === undefined) fields.set(name, rest.slice(whole.length, end).trim())
     rest = rest.slice(end + 1).trim()
   }
   return fields

@@ -49,6 +49,7 @@ pub(super) struct Cluster {
     /// Somebody has reason to believe that the table is wrong.
     doubts: Arc<Notify>,
     refresh: Mutex<Option<AbortHandle>>,
+    turn: AtomicUsize,
     closed: AtomicBool,
 }
 
@@ -62,6 +63,7 @@ impl Cluster {
             table: (0..SLOTS).map(|_| AtomicU16::new(NOBODY)).collect(),
             doubts: Arc::default(),
             refresh: Mutex::default(),
+            turn: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
         });
         if let Some(seed) = cluster.target.nodes.first().cloned() {
@@ -153,7 +155,8 @@ impl Cluster {
         self.members.read().get(usize::from(member)).map(|member| member.address.clone())
     }
 
-    /// Whom to ask how things stand: who answers for something, and those that were configured.
+    /// Whom to ask how things stand: who answers for something, and those that were configured. Another one first each time, as
+    /// the one that was asked may be the one that is wrong.
     fn everybody(&self) -> Vec<Address> {
         let mut addresses: Vec<Address> =
             self.serving().into_iter().filter_map(|member| self.address_of(member)).collect();
@@ -162,6 +165,8 @@ impl Cluster {
                 addresses.push(address.clone());
             }
         }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(addresses.len()).unwrap_or(0);
+        addresses.rotate_left(turn);
         addresses
     }
 
@@ -252,7 +257,7 @@ impl Dial for Way {
         if self.dialled.swap(true, Ordering::Relaxed) {
             self.doubts.notify_one();
         }
-        Box::pin(sign_on(&self.target, &self.address))
+        Box::pin(sign_on(&self.target, &self.address, self.target.patience()))
     }
 
     fn address(&self) -> String {
@@ -263,21 +268,19 @@ impl Dial for Way {
 /// The way to any node, to another one each time: what is published anywhere is heard everywhere.
 pub(super) struct Anyone {
     cluster: Arc<Cluster>,
-    turn: AtomicUsize,
 }
 
 impl Anyone {
     pub(super) fn new(cluster: Arc<Cluster>) -> Arc<Self> {
-        Arc::new(Anyone { cluster, turn: AtomicUsize::new(0) })
+        Arc::new(Anyone { cluster })
     }
 
     async fn connect(&self) -> Result<Wire, Obstacle> {
-        let mut addresses = self.cluster.everybody();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(addresses.len()).unwrap_or(0);
-        addresses.rotate_left(turn);
+        let addresses = self.cluster.everybody();
+        let patience = self.cluster.target.share_of(addresses.len());
         let mut worst = Obstacle::Down("no node of the cluster answers".to_owned());
         for address in addresses {
-            match sign_on(&self.cluster.target, &address).await {
+            match sign_on(&self.cluster.target, &address, patience).await {
                 Ok(wire) => return Ok(wire),
                 Err(obstacle) => worst = graver(worst, obstacle),
             }

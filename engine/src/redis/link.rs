@@ -11,7 +11,6 @@ use super::traffic::{Settings, Traffic};
 use crate::clock::{MILLI, Nanos, monotonic};
 use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
@@ -21,15 +20,12 @@ const TICK: Nanos = 4 * MILLI;
 const SLOW_TICK: Nanos = 40 * MILLI;
 /// Without traffic for so long, the tick sleeps.
 const QUIET: Nanos = 1000 * MILLI;
-/// A tick that comes so late has not been run: what has come meanwhile is read before anything is called late.
-const STALLED: Nanos = 5 * TICK;
 
 /// The way to Redis.
 pub struct Link {
     routes: Arc<dyn Routes>,
     traffic: Arc<Traffic>,
     cluster: bool,
-    closed: AtomicBool,
 }
 
 /// What is shown of a link. Never contains credentials.
@@ -55,7 +51,7 @@ impl Link {
         traffic.merges.store(!cluster, Relaxed);
         let _ = traffic.routes.set(Arc::downgrade(&routes));
         thread::spawn(tick(traffic.clone()));
-        Arc::new(Link { routes, traffic, cluster, closed: AtomicBool::new(false) })
+        Arc::new(Link { routes, traffic, cluster })
     }
 
     /// A link to one server without password or TLS.
@@ -77,10 +73,18 @@ impl Link {
 
     /// Everything that is asked is refused from now on; who waits is told.
     pub fn close(&self) {
-        if !self.closed.swap(true, Relaxed) {
+        if !self.traffic.closed.swap(true, SeqCst) {
             self.routes.close();
             self.traffic.readiness.close();
+            self.traffic.wake.notify_one();
         }
+    }
+
+    /// Whether anything of it is still in memory, asked when it itself is gone.
+    #[doc(hidden)]
+    pub fn alive(&self) -> impl Fn() -> bool + use<> {
+        let traffic = Arc::downgrade(&self.traffic);
+        move || traffic.strong_count() > 0
     }
 
     /// As it is now.
@@ -127,42 +131,43 @@ impl Drop for Link {
     }
 }
 
-/// What time brings, as long as the routes live: a standing beat while there is traffic, none where there is not.
+/// What time brings, until the link is closed: a standing beat while there is traffic, none where there is not.
 async fn tick(traffic: Arc<Traffic>) {
-    let (mut last, mut busy_at, mut settled) = (monotonic(), monotonic(), 0);
-    while let Some(routes) = traffic.routes() {
-        let before = monotonic();
-        if before.saturating_sub(last) > STALLED {
+    let (mut busy_at, mut settled) = (monotonic(), 0);
+    while let Some(routes) = traffic.routes().filter(|_| !traffic.closed.load(SeqCst)) {
+        let stalled = traffic.was_stalled(monotonic());
+        if stalled {
+            // What has come meanwhile is read before anything is called late.
             tokio::task::yield_now().await;
         }
         let now = monotonic();
-        last = now;
         let mut amiss = traffic.readiness.tick(now);
         ask_parked(&traffic, &*routes, now);
-        routes.each(&mut |node| amiss |= node.tick(now));
+        routes.each(&mut |node| amiss |= node.tick(now, stalled));
+        traffic.beat.store(monotonic(), Relaxed);
         drop(routes);
-        let in_flight = traffic.in_flight();
         let so_far = traffic.settled();
-        if in_flight > 0 || so_far != settled {
+        if traffic.in_flight() > 0 || so_far != settled {
             (busy_at, settled) = (now, so_far);
         }
-        let quiet = now.saturating_sub(busy_at) > QUIET;
-        if !quiet || in_flight > 0 {
+        if now.saturating_sub(busy_at) <= QUIET {
             tokio::time::sleep(Duration::from_nanos(TICK)).await;
-        } else {
-            traffic.awake.store(false, SeqCst);
-            if traffic.in_flight() == 0 {
-                let asked = traffic.wake.notified();
-                if amiss {
-                    let _ = tokio::time::timeout(Duration::from_nanos(SLOW_TICK), asked).await;
-                } else {
-                    asked.await;
-                }
-            }
-            traffic.awake.store(true, SeqCst);
-            last = monotonic();
+            continue;
         }
+        traffic.awake.store(false, SeqCst);
+        if traffic.in_flight() == 0 {
+            let asked = traffic.wake.notified();
+            if amiss {
+                let _ = tokio::time::timeout(Duration::from_nanos(SLOW_TICK), asked).await;
+            } else {
+                asked.await;
+            }
+        }
+        traffic.beat.store(monotonic(), Relaxed);
+        traffic.awake.store(true, SeqCst);
     }
+    let parked = std::mem::take(&mut *traffic.parked.lock());
+    parked.into_iter().for_each(|pending| pending.answer(Err(Trouble::Down)));
 }
 
 /// What was refused and belongs to nobody known is asked of whoever has the slot now.

@@ -206,7 +206,8 @@ impl Node {
     }
 
     /// Everything that time brings. On the thread of the connections. Whether there is more to come of it.
-    pub(super) fn tick(self: &Arc<Self>, now: Nanos) -> bool {
+    /// What is late because this process was `stalled` is late, but not the server's doing.
+    pub(super) fn tick(self: &Arc<Self>, now: Nanos, stalled: bool) -> bool {
         let (connection, retired, lying) = {
             let mut desk = self.desk.lock();
             let lies = !desk.asked.is_empty();
@@ -232,8 +233,10 @@ impl Node {
         }
         if !overdue.is_empty() {
             self.counts.late.fetch_add(overdue.len() as u64, Relaxed);
-            let failed = Tidings { failed: overdue.len() as u64, ..Tidings::default() };
-            self.count(failed, now, || Trouble::Late.to_string());
+            if !stalled {
+                let failed = Tidings { failed: overdue.len() as u64, ..Tidings::default() };
+                self.count(failed, now, || Trouble::Late.to_string());
+            }
             overdue.into_iter().for_each(pending::Overdue::tell);
         }
         if self.health.is_open() && connection.is_some() {

@@ -19,6 +19,10 @@ pub(super) fn refused(error: &ServerError, command: &str) -> Obstacle {
         "NOPROTO" => Obstacle::Version("the server does not speak RESP3".to_owned()),
         "ERR" if detail.contains("unknown command") => Obstacle::Version(format!("the server has no {command}")),
         "ERR" if detail.contains("AUTH") => Obstacle::Auth("the server does not take this password".to_owned()),
+        "DENIED" => Obstacle::Denied("the server is in protected mode and takes nobody from elsewhere".to_owned()),
+        "ERR" if detail.contains("max number of clients") => {
+            Obstacle::Down("the server has too many clients".to_owned())
+        }
         code => Obstacle::Down(format!("the server answers {command} with {code}")),
     }
 }

@@ -156,7 +156,8 @@ async fn run(shared: Arc<Shared>) {
         }
         shared.redial.store(false, Ordering::Release);
         let began = Instant::now();
-        let obstacle = match timeout(shared.patience, shared.dial.dial()).await {
+        // An attempt begun while nothing got through is given up early: a fresh one succeeds at once.
+        let obstacle = match timeout(shared.patience / 2, shared.dial.dial()).await {
             Ok(Ok(wire)) => Session::new(wire).run(&shared).await,
             Ok(Err(obstacle)) => obstacle,
             Err(_) => Obstacle::Down("no connection in time".to_owned()),

@@ -3,6 +3,7 @@
 use super::dial::Obstacle;
 use crate::clock::Nanos;
 use parking_lot::Mutex;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What is called once it is known.
 pub type Ready = Box<dyn FnOnce(Result<(), Obstacle>) + Send>;
@@ -43,7 +44,7 @@ impl Readiness {
         known.obstacle = None;
         let waiting = std::mem::take(&mut known.waiting);
         drop(known);
-        waiting.into_iter().for_each(|(_, ready)| ready(Ok(())));
+        waiting.into_iter().for_each(|(_, ready)| call(ready, Ok(())));
     }
 
     /// A server was not reached, or has not let us in.
@@ -53,7 +54,7 @@ impl Readiness {
         known.obstacle = Some(obstacle.clone());
         let waiting = if obstacle.is_lasting() { std::mem::take(&mut known.waiting) } else { Vec::new() };
         drop(known);
-        waiting.into_iter().for_each(|(_, ready)| ready(Err(obstacle.clone())));
+        waiting.into_iter().for_each(|(_, ready)| call(ready, Err(obstacle.clone())));
     }
 
     /// Who has waited long enough is told what is known. Whether anybody waits on.
@@ -75,13 +76,18 @@ impl Readiness {
         let why = known.obstacle.clone();
         drop(known);
         let why = why.unwrap_or_else(|| Obstacle::Down("no answer from the server".to_owned()));
-        due.into_iter().for_each(|(_, ready)| ready(Err(why.clone())));
+        due.into_iter().for_each(|(_, ready)| call(ready, Err(why.clone())));
         more
     }
 
     /// Nobody will be reached any more.
     pub(super) fn close(&self) {
         let waiting = std::mem::take(&mut self.known.lock().waiting);
-        waiting.into_iter().for_each(|(_, ready)| ready(Err(Obstacle::Down("closed".to_owned()))));
+        waiting.into_iter().for_each(|(_, ready)| call(ready, Err(Obstacle::Down("closed".to_owned()))));
     }
+}
+
+/// What panics in there is its own trouble.
+fn call(ready: Ready, answer: Result<(), Obstacle>) {
+    let _ = catch_unwind(AssertUnwindSafe(move || ready(answer)));
 }

@@ -74,9 +74,23 @@ pub(super) fn judge(error: &ServerError) -> Judgement {
         _ => match error.code() {
             "NOAUTH" | "WRONGPASS" => trouble(Trouble::Denied),
             "BUSY" | "OOM" | "MISCONF" | "NOREPLICAS" => trouble(Trouble::Unready),
+            "ERR" => match within(error.details().unwrap_or_default()) {
+                Some("READONLY") => Judgement::Refused(Refusal::ReadOnly),
+                Some("CLUSTERDOWN") => Judgement::Refused(Refusal::ClusterDown),
+                Some("NOPERM") => trouble(Trouble::Denied),
+                Some(_) => trouble(Trouble::Unready),
+                None => trouble(Trouble::Error),
+            },
             _ => trouble(Trouble::Error),
         },
     }
+}
+
+/// Redis before 7 wraps what a command in a script has met: `Error running script (…): @user_script:1: -OOM command not …`.
+fn within(details: &str) -> Option<&'static str> {
+    let wrapped = details.strip_prefix("Error running script ")?.rsplit_once(": -")?.1;
+    let codes = ["OOM", "READONLY", "MISCONF", "CLUSTERDOWN", "NOREPLICAS", "NOPERM"];
+    codes.into_iter().find(|code| wrapped.strip_prefix(code).is_some_and(|rest| rest.starts_with(' ')))
 }
 
 /// `<slot> <host>:<port>`, where the host may be an IPv6 address or missing.

@@ -20,8 +20,8 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-/// Between two rounds through all sentinels.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Between two questions to sentinels.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A sentinel is asked whether it is still there after this long a silence, and given up after as long again.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -49,6 +49,7 @@ impl Sentinels {
                 Ok(wire) => return Ok(wire),
                 Err(obstacle) => worst = graver(worst, obstacle),
             }
+            self.pass_over(&sentinel);
         }
         Err(worst)
     }
@@ -67,7 +68,7 @@ impl Sentinels {
 
     async fn through(&self, sentinel: &Address) -> Result<Wire, Obstacle> {
         let found = self.ask(sentinel).await?;
-        let wire = sign_on(&self.target, &found.master).await?;
+        let wire = sign_on(&self.target, &found.master, self.target.patience() / 2).await?;
         *self.master.lock() = Some(found.master);
         Ok(wire)
     }
@@ -75,15 +76,27 @@ impl Sentinels {
     /// Listen to the sentinels, for ever: `turned` is called whenever the master is another than the one that was let in.
     pub(super) async fn watch(&self, turned: impl Fn()) {
         loop {
-            for sentinel in self.sentinels() {
-                let Ok(found) = self.ask(&sentinel).await else { continue };
-                let before = self.master.lock().clone();
-                if before.is_some_and(|before| before != found.master) {
-                    turned();
+            let Some(sentinel) = self.sentinels().into_iter().next() else { return };
+            match self.ask(&sentinel).await {
+                Ok(found) => {
+                    let before = self.master.lock().clone();
+                    if before.is_some_and(|before| before != found.master) {
+                        turned();
+                    }
+                    found.watching.news().await;
+                    // The one that has told is asked first: the others learn of it later.
                 }
-                found.watching.news().await;
+                Err(_) => self.pass_over(&sentinel),
             }
             sleep(PAUSE).await;
+        }
+    }
+
+    /// The next attempt begins with another.
+    fn pass_over(&self, useless: &Address) {
+        let mut list = self.list.lock();
+        if list.first() == Some(useless) {
+            list.rotate_left(1);
         }
     }
 

@@ -26,8 +26,8 @@ pub struct Server {
 
 /// Connect to this address, sign on as the target says, and see that it is the kind of server the target speaks of. Nothing of the
 /// connection is left unread.
-pub(super) async fn sign_on(target: &Target, address: &Address) -> Result<Wire, Obstacle> {
-    let (talk, _) = open(target, address, target.patience()).await?;
+pub(super) async fn sign_on(target: &Target, address: &Address, patience: Duration) -> Result<Wire, Obstacle> {
+    let (talk, _) = open(target, address, patience).await?;
     talk.into_wire().map_err(broken(address))
 }
 

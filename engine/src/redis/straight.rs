@@ -19,8 +19,9 @@ impl Straight {
 
     async fn connect(&self) -> Result<Wire, Obstacle> {
         let mut worst = Obstacle::Down("no address".to_owned());
+        let patience = self.target.share_of(self.target.nodes.len());
         for address in &self.target.nodes {
-            match sign_on(&self.target, address).await {
+            match sign_on(&self.target, address, patience).await {
                 Ok(wire) => return Ok(wire),
                 Err(obstacle) => worst = graver(obstacle, worst),
             }

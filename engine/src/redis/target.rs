@@ -206,6 +206,11 @@ impl Target {
     pub fn patience(&self) -> Duration {
         Duration::from_nanos(self.connect_timeout)
     }
+
+    /// How long one of several may take that are tried in turn: who does not answer leaves time for the others.
+    pub(super) fn share_of(&self, several: usize) -> Duration {
+        self.patience() / u32::try_from(several.clamp(1, 4)).unwrap_or(1)
+    }
 }
 
 fn millis<'de, D: Deserializer<'de>>(from: D) -> Result<Nanos, D::Error> {

@@ -3,7 +3,7 @@
 use super::node::Pending;
 use super::readiness::Readiness;
 use super::routes::Routes;
-use crate::clock::Nanos;
+use crate::clock::{MILLI, Nanos, monotonic};
 use parking_lot::Mutex;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
@@ -49,7 +49,14 @@ pub struct Traffic {
     /// what was asked.
     pub(super) awake: AtomicBool,
     pub(super) wake: Notify,
+    /// When the tick ran last.
+    pub(super) beat: AtomicU64,
+    /// The link is closed.
+    pub(super) closed: AtomicBool,
 }
+
+/// A tick that comes so late has been kept from running, and with it everything on its thread.
+pub(super) const STALLED: Nanos = 20 * MILLI;
 
 impl Traffic {
     pub(super) fn new(settings: Settings) -> Self {
@@ -66,6 +73,8 @@ impl Traffic {
             full: AtomicU64::new(0),
             awake: AtomicBool::new(true),
             wake: Notify::new(),
+            beat: AtomicU64::new(monotonic()),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -99,6 +108,11 @@ impl Traffic {
 
     pub(super) fn refused_as_full(&self) -> u64 {
         self.full.load(Relaxed)
+    }
+
+    /// Whether this process was kept from running until now: what took long then is not the server's doing.
+    pub(super) fn was_stalled(&self, now: Nanos) -> bool {
+        self.awake.load(Relaxed) && now.saturating_sub(self.beat.load(Relaxed)) > STALLED
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -15,8 +15,17 @@ pub struct Cluster {
     nodes: Vec<Server>,
 }
 
-const NODE: [&str; 6] =
-    ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"];
+/// A cluster that goes on without the slots that nobody has: otherwise Redis itself stops all shards for one.
+const NODE: [&str; 8] = [
+    "--cluster-enabled",
+    "yes",
+    "--cluster-node-timeout",
+    "1000",
+    "--repl-diskless-sync-delay",
+    "0",
+    "--cluster-require-full-coverage",
+    "no",
+];
 
 impl Cluster {
     fn start() -> Self {
@@ -177,27 +186,24 @@ fn a_dead_shard_does_not_slow_the_others_and_its_replica_is_found() {
     let heir = cluster.replica_of(dead);
     cluster.nodes[dead].kill();
     let begun = Instant::now();
-    let mut slowest = Duration::ZERO;
+    let (mut asked, mut slow) = (0, 0);
     let mut healed = None;
     while healed.is_none() {
         assert!(begun.elapsed() < Duration::from_secs(20), "not healed");
         for key in &living {
-            let asked = Instant::now();
-            let answer = set(&opened, key, "w");
-            // Redis itself stops all shards for a moment while it has not yet agreed on the heir.
-            match answer {
-                Ok(Value::Okay) => slowest = slowest.max(asked.elapsed()),
-                Err(trouble) => assert!(format!("{trouble}").contains("CLUSTERDOWN"), "{trouble:?}"),
-                other => panic!("{other:?}"),
-            }
+            let since = Instant::now();
+            assert_eq!(set(&opened, key, "w"), Ok(Value::Okay), "{key}");
+            asked += 1;
+            slow += u32::from(since.elapsed() > Duration::from_millis(50));
         }
         if set(&opened, "{dead}", "w") == Ok(Value::Okay) {
             healed = Some(begun.elapsed());
         }
     }
-    assert!(slowest < Duration::from_millis(150), "{slowest:?}");
+    // A busy machine is slow now and then; who waited for the dead shard would be slow each time.
+    assert!(slow * 50 < asked, "{slow} of {asked} took longer than 50 ms");
     assert!(cluster.is_master(heir));
-    println!("healed after {healed:?}, slowest of the others {slowest:?}");
+    println!("healed after {healed:?}, {slow} of {asked} on other shards above 50 ms");
     until("heard", || {
         publish(&opened, "c", "message");
         notes.has("message")

@@ -8,7 +8,8 @@ use spillway_engine::redis::dial::Obstacle;
 use spillway_engine::redis::link::Link;
 use spillway_engine::redis::traffic::Settings;
 use spillway_engine::redis::{Again, Remote, Trouble, Value};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const DEADLINE: u64 = 50 * MILLI;
@@ -124,4 +125,41 @@ fn a_link_that_is_closed_refuses_and_who_waits_is_told() {
     assert_eq!(wait(&waiting), Err(Trouble::Lost));
     assert_eq!(ask(&*link, command(&["PING"])), Err(Trouble::Down));
     until("its connection is gone", || server.tell(&["INFO", "clients"]).contains("connected_clients:1"));
+}
+
+#[test]
+fn a_server_that_has_become_slow_is_left_alone_though_it_answers_everything() {
+    let slow = Arc::new(AtomicBool::new(false));
+    let slowly = slow.clone();
+    let impostor = Impostor::start(move |_, reply| {
+        if slowly.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(reply)
+    });
+    let link = open(impostor.port, 50);
+    ready(&link).unwrap();
+    slow.store(true, Ordering::Relaxed);
+    let begun = Instant::now();
+    // A call and its mark: 40 ms of the 50 there are.
+    while link.is_up() {
+        let _ = ask_within(&*link, command(&["PING"]), 5_000 * MILLI);
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+    let report = serde_json::to_value(link.report()).unwrap();
+    assert_eq!(report["nodes"][0]["reason"], "replies are slow");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!link.is_up(), "its probes are as slow");
+    slow.store(false, Ordering::Relaxed);
+    assert!(until("up again", || link.is_up()) < Duration::from_secs(1));
+}
+
+#[test]
+fn a_link_that_is_dropped_leaves_nothing_behind() {
+    let server = Server::start();
+    let link = link_to(&server);
+    ask(&*link, command(&["PING"])).unwrap();
+    let alive = link.alive();
+    drop(link);
+    until("nothing of it is alive", || !alive());
 }

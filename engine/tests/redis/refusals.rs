@@ -1,6 +1,7 @@
 //! Errors of a server: which are an outage, which are configuration, and which nobody has to know of.
 
-use crate::asking::{ask, ask_within, begin, command, link_to, script, until, wait};
+use crate::asking::{ask, ask_within, begin, command, link_to, open, script, until, wait};
+use crate::impostor::Impostor;
 use crate::server::Server;
 use spillway_engine::clock::MILLI;
 use spillway_engine::redis::{Again, Remote, Script, Trouble, Value};
@@ -132,4 +133,16 @@ fn a_panic_of_one_caller_is_not_the_connections() {
     link.flush();
     assert_eq!(wait(&other), Ok(Value::Nil));
     assert_eq!(link.report().nodes[0].connections, 1);
+}
+
+#[test]
+fn what_redis_6_wraps_is_unwrapped() {
+    let wrapped = "-ERR Error running script (call to f_1): @user_script:1: @user_script: 1: -OOM command not allowed when used memory > 'maxmemory'.\r\n";
+    let impostor =
+        Impostor::start(move |_, reply| Some(if reply.starts_with(b"$1\r\nk") { wrapped.into() } else { reply }));
+    let link = open(impostor.port, 2_000);
+    match ask(&*link, command(&["ECHO", "k"])) {
+        Err(Trouble::Unready(why)) => assert!(why.contains("OOM"), "{why}"),
+        other => panic!("{other:?}"),
+    }
 }

@@ -1,12 +1,12 @@
 //! Signing on: whoever may not be let in is told why, and nothing of what he has configured is said aloud.
 
-use crate::asking::{ask, command, ready};
+use crate::asking::{ask, command, ready, until};
 use crate::certificates::Certificates;
 use crate::opening::{examined, opened, signed, single, target_of};
 use crate::server::{Server, free_port};
 use spillway_engine::clock::MILLI;
 use spillway_engine::redis::target::Pem;
-use spillway_engine::redis::{Address, Mode, Obstacle, Secret, Target, Tls, Trouble, Value, open};
+use spillway_engine::redis::{Address, Mode, Obstacle, Remote, Secret, Target, Tls, Trouble, Value, open};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
@@ -222,6 +222,31 @@ fn an_old_server_is_told_as_such_and_its_quotations_go_no_further() {
         assert!(matches!(told, Obstacle::Version(_)), "{told:?}");
         assert!(!told.to_string().contains("hush"), "{told}");
     }
+}
+
+#[test]
+fn who_says_nothing_leaves_time_for_the_next_address() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Server::start();
+    let ports = [silent.local_addr().unwrap().port(), server.port];
+    let target = Target { connect_timeout: 1_000 * MILLI, ..target_of(&ports, Mode::Single) };
+    assert!(examined(&target, "app").is_ok());
+    let link = opened(target).link;
+    until("let in", || link.is_up());
+    assert_eq!(ask(&*link, command(&["GET", "k"])), Ok(Value::Nil));
+}
+
+#[test]
+fn what_a_server_says_to_those_it_does_not_want_is_understood() {
+    let as_told = |words| {
+        examined(&Target { connect_timeout: 200 * MILLI, ..target_of(&[server_that_says(words)], Mode::Single) }, "app")
+    };
+    let protected = as_told("-DENIED Redis is running in protected mode because protected mode is enabled\r\n");
+    assert!(matches!(protected, Err(Obstacle::Denied(_))), "{protected:?}");
+    let full = as_told("-ERR max number of clients reached\r\n");
+    assert!(matches!(&full, Err(Obstacle::Down(why)) if why.contains("too many clients")), "{full:?}");
+    let loading = as_told("-LOADING Redis is loading the dataset in memory\r\n");
+    assert!(matches!(&loading, Err(Obstacle::Down(why)) if why.contains("LOADING")), "{loading:?}");
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use super::Cluster;
 use crate::redis::slots;
 use std::sync::Weak;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -12,19 +11,14 @@ use tokio::time::sleep;
 const SOONEST: Duration = Duration::from_millis(50);
 const LATEST: Duration = Duration::from_millis(400);
 
-/// Who is asked first: another one each time, as the one that was asked may be the one that is wrong.
-static TURN: AtomicUsize = AtomicUsize::new(0);
-
 pub(super) async fn run(cluster: Weak<Cluster>) {
     let mut pause = SOONEST;
     loop {
-        let Some((target, mut nodes, doubts)) =
+        let Some((target, nodes, doubts)) =
             cluster.upgrade().map(|cluster| (cluster.target.clone(), cluster.everybody(), cluster.doubts.clone()))
         else {
             return;
         };
-        let turn = TURN.fetch_add(1, Ordering::Relaxed).checked_rem(nodes.len()).unwrap_or(0);
-        nodes.rotate_left(turn);
         let found = slots::routes(&target, &nodes).await;
         let Some(cluster) = cluster.upgrade() else { return };
         match found {

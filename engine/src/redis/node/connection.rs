@@ -3,6 +3,7 @@
 //! Whoever flushes writes himself while the socket takes it; once it does not, the connection's own task goes on, and everything
 //! after goes through it. Locks are taken in the order outbox, pipeline.
 
+use super::Node;
 use super::pending::Pending;
 use super::pipeline::{Entry, Pipeline};
 use crate::clock::{Nanos, monotonic};
@@ -15,7 +16,7 @@ use smallvec::SmallVec;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, tcp};
 use tokio::sync::Notify;
 use tokio_rustls::client::TlsStream;
@@ -186,37 +187,40 @@ impl Connection {
         Ok(true)
     }
 
-    /// Write on where whoever flushed could not.
-    pub(super) async fn write_on(self: Arc<Self>, relayed: Option<Relayed>) {
-        match relayed {
-            Some(stream) => self.relay(stream).await,
-            None => loop {
-                self.more.notified().await;
-                if let Err(error) = self.write_out().await {
-                    return self.finish(End::Broken(error.to_string()));
-                }
-            },
-        }
-    }
-
-    async fn write_out(&self) -> io::Result<()> {
-        while !self.write_locked(&mut self.outbox.lock())? {
-            self.pen.writable().await?;
-        }
-        Ok(())
-    }
-
-    async fn relay(&self, mut stream: impl AsyncWrite + Unpin) {
+    /// Write on where whoever flushed could not. Who came to flush while this task had the outbox has left what he asked to it.
+    pub(super) async fn write_on(self: Arc<Self>, node: Arc<Node>, mut relayed: Option<Relayed>) {
         loop {
             self.more.notified().await;
-            let bytes = std::mem::take(&mut self.outbox.lock().bytes);
-            let written = match stream.write_all(&bytes).await {
-                Ok(()) => stream.flush().await,
-                error => error,
+            let written = match &mut relayed {
+                Some(stream) => self.relay(stream, &node).await,
+                None => self.write_out(&node).await,
             };
             if let Err(error) = written {
                 return self.finish(End::Broken(error.to_string()));
             }
+        }
+    }
+
+    async fn write_out(&self, node: &Node) -> io::Result<()> {
+        loop {
+            let all = self.write_locked(&mut self.outbox.lock())?;
+            node.flush();
+            if all {
+                return Ok(());
+            }
+            self.pen.writable().await?;
+        }
+    }
+
+    async fn relay(&self, stream: &mut Relayed, node: &Node) -> io::Result<()> {
+        loop {
+            let bytes = std::mem::take(&mut self.outbox.lock().bytes);
+            node.flush();
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            stream.write_all(&bytes).await?;
+            stream.flush().await?;
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) async fn live(node: Arc<Node>) {
         let since = monotonic();
         let (connection, ear, relayed) = Connection::new(wire);
         let read = Errand(tokio::spawn(replies::read(node.clone(), connection.clone(), ear)).abort_handle());
-        let write = Errand(tokio::spawn(connection.clone().write_on(relayed)).abort_handle());
+        let write = Errand(tokio::spawn(connection.clone().write_on(node.clone(), relayed)).abort_handle());
         let closed = {
             let mut desk = node.desk.lock();
             desk.connection = Some(connection.clone());
@@ -57,7 +57,7 @@ pub(super) async fn live(node: Arc<Node>) {
         node.counts.connections.fetch_add(1, Relaxed);
         node.traffic.readiness.reached();
         node.flush();
-        node.tick(since);
+        node.tick(since, false);
         let end = connection.ended().await;
         drop((read, write));
         let held = Duration::from_nanos(monotonic().saturating_sub(since));

@@ -73,12 +73,13 @@ fn hand_out(node: &Arc<Node>, connection: &Connection, answered: &mut Vec<(Entry
         return;
     }
     let now = monotonic();
+    let stalled = node.traffic.was_stalled(now);
     let mut batch = Batch::default();
     connection.late_in_a_row.store(0, Relaxed);
     let mut latest = 0;
     for (call, value) in answered.drain(..) {
         latest = now.saturating_sub(call.sent_at);
-        batch.judge(node, call, value, latest > node.slow());
+        batch.judge(node, call, value, latest > node.slow() && !stalled);
     }
     let before = node.counts.latency.load(Relaxed);
     node.counts.latency.store(if before == 0 { latest } else { before - before / 8 + latest / 8 }, Relaxed);

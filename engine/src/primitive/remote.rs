@@ -11,7 +11,7 @@ pub mod rights;
 pub mod sleeper;
 
 use crate::clock::Nanos;
-use crate::redis::Remote;
+use crate::redis::{Push, Remote};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,12 +25,14 @@ pub struct Far {
     pub fleet: Arc<AtomicU32>,
     /// For how long whoever asks waits for the answer, connecting included.
     pub deadline: Nanos,
+    /// Where is told what others have published; none where nobody listens.
+    pub push: Option<Arc<Push>>,
 }
 
 impl Far {
-    /// Over `remote`, where nobody else has been seen yet.
+    /// Over `remote`, where nobody else has been seen or heard yet.
     pub fn new(remote: Arc<dyn Remote>, deadline: Nanos) -> Self {
-        Far { remote, fleet: Arc::default(), deadline }
+        Far { remote, fleet: Arc::default(), deadline, push: None }
     }
 
     /// How many processes share what is in Redis: this one at least.

@@ -26,3 +26,4 @@ mod replies;
 mod sentinels;
 mod server;
 mod sign_on;
+mod tier;

@@ -71,7 +71,7 @@ pub(super) struct Catching {
 
 impl Tier {
     /// Messages arrive, from now on without a gap. What is in memory is from before.
-    pub fn resumed(self: &Arc<Self>) {
+    pub(super) fn hears(self: &Arc<Self>) {
         let hearing = self.standing.hear();
         self.guard.raise_all();
         if let Some(cache) = self.cache() {
@@ -81,7 +81,7 @@ impl Tier {
     }
 
     /// Messages may be missed from now on.
-    pub fn gap(self: &Arc<Self>) {
+    pub(super) fn missed(self: &Arc<Self>) {
         if self.standing.miss() {
             self.counts.gaps.add();
         }

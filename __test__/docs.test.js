@@ -11,6 +11,7 @@ const path = require('node:path')
 const { after, before, test } = require('node:test')
 const { promisify } = require('node:util')
 const { ROOT, anchorsOf, blocksOf, linksOf, pages, textOf } = require('./pages.js')
+const { startServer } = require('./redis/servers.js')
 
 const run = promisify(execFile)
 const MINUTE = 60_000
@@ -26,8 +27,11 @@ const ASSERT = `
 
 /** A project of a reader's: the package and those it is used with are installed, as links. */
 let project
+/** The Redis of whoever has REDIS_URL in his environment. */
+let redis
 
-before(() => {
+before(async () => {
+  redis = await startServer({})
   const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'spillway-docs-')))
   project = path.join(folder, 'project')
   fs.mkdirSync(path.join(folder, 'node_modules'))
@@ -38,7 +42,10 @@ before(() => {
   fs.writeFileSync(path.join(project, 'asserting.cjs'), ASSERT)
 })
 
-after(() => fs.rmSync(path.dirname(project), { recursive: true, force: true }))
+after(async () => {
+  fs.rmSync(path.dirname(project), { recursive: true, force: true })
+  await redis.close()
+})
 
 /**
  * What makes a line of an example a claim: `expression // → value`. Both are JavaScript.
@@ -91,7 +98,7 @@ async function ran(block) {
       ? `${down}\n${code}\n;exampleEnded();`
       : `'use strict';${down};(async () => {\n${code}\n})().then(exampleEnded)`,
   )
-  const env = { ...process.env, PAGE: block.page, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '' }
+  const env = { ...process.env, PAGE: block.page, REDIS_URL: redis.url, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '' }
   const args = [
     '--require',
     path.join(__dirname, 'stand-ins.js'),

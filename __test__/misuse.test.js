@@ -219,7 +219,8 @@ test('every warning there is has a section, and those that are shown read so', a
   const told = [...stderr.matchAll(/^\(node:\d+\) (.*)$/gm)].map(([, warning]) => `(node:4711) ${warning}`)
   assert.deepEqual(
     told,
-    [...PAGE.matchAll(/^\(node:4711\) .*$/gm)].map(([line]) => line),
+    // What another application has in a Redis is told where there is one: in cache-redis-hostile.test.js.
+    [...PAGE.matchAll(/^\(node:4711\) (?!\[SPILLWAY_FOREIGN_DATA\]).*$/gm)].map(([line]) => line),
   )
 })
 

@@ -57,7 +57,7 @@ test('ready() resolves where Redis is there, through a host, a socket and TLS', 
   assert.match(await plain.call('CLIENT', 'LIST'), /name=api-1/)
 })
 
-test('ready() resolves in memory', async (t) => {
+test('ready() resolves in memory', async () => {
   const sp = spillway({ isolated: true })
   assert.equal(await sp.ready(), undefined)
   await sp.close()
@@ -115,6 +115,19 @@ test('sentinels are asked for their master, and told when they know none of the 
   await opened(t, { urls: set.urls, sentinel: { master: set.master } }).ready()
   const error = await refused(opened(t, { urls: set.urls, sentinel: { master: 'nobody' } }), 'E_REDIS_MODE')
   assert.match(error.message, /nobody/)
+})
+
+test('a server that is too old is E_REDIS_VERSION, and what it says of our own words is not repeated', async (t) => {
+  const old = net.createServer((socket) => {
+    socket.on('error', () => {})
+    // As versions before 6 answer: with the beginning of what they were sent, the password too.
+    socket.on('data', () =>
+      socket.write(`-ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' '${SECRET}'\r\n`),
+    )
+  })
+  await new Promise((resolve) => old.listen(0, '127.0.0.1', resolve))
+  t.after(() => old.close())
+  await refused(opened(t, `redis://:${SECRET}@127.0.0.1:${old.address().port}`), 'E_REDIS_VERSION')
 })
 
 test('nobody there is E_REDIS_DOWN within connectTimeout, and whoever comes later is used', async (t) => {

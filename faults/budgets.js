@@ -4,6 +4,8 @@
 
 /** A decision over Redis comes within this, whatever happens to Redis. It is the default `deadline`. */
 const DEADLINE_MS = 50
+/** Where it is counted who decides, and not how soon: no machine is so busy that this is too short. */
+const PATIENT = '10s'
 /** What a timer, the wake-up of a thread and a turn of the event loop may add on a machine that is busy. */
 const SLACK_MS = 15
 /** The breaker before Redis is open after one or the other. */
@@ -29,6 +31,7 @@ module.exports = {
   MIB,
   OPEN_AFTER_CALLS,
   OPEN_AFTER_MS,
+  PATIENT,
   RECONNECT_MS,
   RECOVERY_MS,
   SLACK_MS,

@@ -33,6 +33,7 @@ async function outage(scene, { client, begin, ms, end, rate = RATE }) {
   const warm = await client.ask('between', 0)
   const calm = await client.ask('health')
   await client.ask('reset')
+  await client.ask('mark')
   const began = scene.now()
   await begin()
   await scene.sleep(ms)

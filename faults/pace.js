@@ -4,8 +4,8 @@
 
 const moment = require('./moment.js')
 
-/** Catching up beyond this would be a load of its own. */
-const MOST_AT_ONCE = 2000
+/** What came due in longer than this is left out: catching up would be a load of its own. */
+const MOST_MS = 20
 
 class Pace {
   #call
@@ -38,7 +38,7 @@ class Pace {
 
   #turn() {
     const due = Math.floor((this.#now() - this.#began) * this.#perMs)
-    const last = Math.min(due, this.#made + MOST_AT_ONCE)
+    const last = Math.min(due, this.#made + Math.ceil(MOST_MS * this.#perMs))
     while (this.#made < last) this.#call(this.#made++)
     if (this.#made < due) {
       this.#began = this.#now() - this.#made / this.#perMs

@@ -4,12 +4,14 @@
 
 const { now } = require('./moment.js')
 
-/** Calls slower than this have waited for something. */
-const SLOW_MS = 10
+/** Calls that took longer than this, and a turn of the loop, have waited for something: half a deadline. */
+const SLOW_MS = 25
 
 const BY = ['redis', 'lease', 'fail-mode', 'local', 'memory', 'error']
 const OK = 8
 const UNAVAILABLE = 16
+/** Answered in the turn in which it was asked. However long that was, it has waited for nothing. */
+const AT_ONCE = 32
 
 class Record {
   /** Calls without an answer so far, and the most there ever were. */
@@ -21,6 +23,8 @@ class Record {
   #took
   #how
   #length = 0
+  #turn = 0
+  #isTurning = false
 
   /** @param {number} capacity calls at most */
   constructor(capacity) {
@@ -29,30 +33,47 @@ class Record {
     this.#how = new Uint8Array(capacity).fill(1)
   }
 
+  /** From here on it is counted anew how many wait at once. */
+  mark() {
+    this.mostPending = this.pending
+  }
+
   /** Notes what becomes of a decision. */
   follow(promise) {
     const asked = now()
+    const turn = this.#turnNow()
     this.mostPending = Math.max(this.mostPending, ++this.pending)
     promise.then(
       ({ ok, decidedBy, reason }) => {
-        this.pending--
-        this.#note(asked, BY.indexOf(decidedBy) | (ok ? OK : 0) | (reason === 'store-unavailable' ? UNAVAILABLE : 0))
+        const how = (ok ? OK : 0) | (reason === 'store-unavailable' ? UNAVAILABLE : 0)
+        this.#note(asked, turn, BY.indexOf(decidedBy) | how)
       },
       (error) => {
-        this.pending--
         const code = error?.code ?? String(error)
         this.codes[code] = (this.codes[code] ?? 0) + 1
-        this.#note(asked, BY.indexOf('error'))
+        this.#note(asked, turn, BY.indexOf('error'))
       },
     )
   }
 
-  #note(asked, how) {
+  #turnNow() {
+    if (!this.#isTurning) {
+      this.#isTurning = true
+      setImmediate(() => {
+        this.#turn++
+        this.#isTurning = false
+      })
+    }
+    return this.#turn
+  }
+
+  #note(asked, turn, how) {
+    this.pending--
     const at = this.#length++
     if (at >= this.#took.length) throw new Error('more calls than there is room for')
     this.#asked[at] = asked
     this.#took[at] = now() - asked
-    this.#how[at] = how
+    this.#how[at] = how | (turn === this.#turn ? AT_ONCE : 0)
   }
 
   /** Figures of the calls asked between two moments. */
@@ -76,11 +97,11 @@ class Record {
       if (how & OK) figures.ok++
       if (how & OK && name === 'redis') figures.okByRedis++
       if (how & UNAVAILABLE) figures.unavailable++
-      if (this.#took[at] > SLOW_MS) {
+      if (this.#took[at] > SLOW_MS && !(how & AT_ONCE)) {
         figures.slow++
         figures.lastSlowAt = Math.max(figures.lastSlowAt, asked)
       }
-      took.push(this.#took[at])
+      took.push(how & AT_ONCE ? 0 : this.#took[at])
     }
     took.sort((a, b) => a - b)
     const share = (part) => took[Math.min(took.length - 1, Math.floor(part * took.length))] ?? 0

@@ -24,7 +24,7 @@ const SHADOWED = 8
 /** By the number that is left beside it. */
 const DECIDED_BY = /** @type {const} */ (['redis', 'lease', 'fail-mode'])
 /** Numbers for each key of a consumeMany(). */
-const ROW = 8
+const ROW = 7
 /** How what is no decision has ended. */
 const DONE = 0
 /** Nothing was sent. */
@@ -40,6 +40,8 @@ class RemoteLimiter {
   #place
   #asks
   #shapes
+  /** Whether a decision needs nothing but its numbers: one limit. */
+  #simple
   #events = new Events('limiter', ['limited', 'blocked', 'shadowed', 'unavailable'])
   /** @type {'limiter'} */
   kind = 'limiter'
@@ -55,6 +57,7 @@ class RemoteLimiter {
     this.#place = place
     this.#asks = /** @type {NonNullable<Place['asks']>} */ (place.asks)
     this.#shapes = limits
+    this.#simple = limits.length === 1
     this.name = place.name
     this.limit = limits[0].limit
     this.windowMs = limits[0].windowMs
@@ -73,7 +76,9 @@ class RemoteLimiter {
    */
   consume(key, cost = 1, override) {
     if (override !== undefined) return this.#planned('farConsumePlan', key, cost, override, undefined)
-    const answer = this.#native.farConsume(this.#id, key, cost)
+    // The usual cost goes unsaid: an argument more is a call into Node more.
+    const answer = cost === 1 ? this.#native.farConsume(this.#id, key) : this.#native.farConsume(this.#id, key, cost)
+    if (answer === true && details[3] === 0 && this.#simple) return Promise.resolve(this.#admitted(key, cost))
     return this.#answered(answer, key, cost, undefined, undefined)
   }
 
@@ -116,9 +121,9 @@ class RemoteLimiter {
   refund(key, decision) {
     const charge = Decision.takeCharge(decision, this, key)
     if (charge === undefined) return Promise.resolve()
-    const { cost, date, wallDate, shadowed, plan, putBack } = charge
+    const { cost, date, shadowed, plan, putBack } = charge
     const { limit, windowMs, burst } = plan ?? NO_PLAN
-    const call = /** @type {const} */ ([cost, date, wallDate, Number(shadowed), limit, windowMs, burst])
+    const call = /** @type {const} */ ([cost, date, Number(shadowed), limit, windowMs, burst])
     const answer = this.#native.farRefund(this.#id, key, ...call)
     if (typeof answer === 'number') {
       return this.#asks.settled(answer, (code) => {
@@ -285,6 +290,19 @@ class RemoteLimiter {
   }
 
   /**
+   * The usual decision of a lease: one limit, and a charge that its key and date say all of.
+   * @param {string} key
+   * @param {number} cost
+   */
+  #admitted(key, cost) {
+    const [remaining, resetMs, date, by] = [details[0] | 0, details[2], details[4], details[5]]
+    const { limit, name } = this
+    const decision = new Decision(true, 'allowed', limit, remaining, cost, 0, resetMs, name, this, key, date)
+    decision.decidedBy = DECIDED_BY[by]
+    return decision
+  }
+
+  /**
    * @param {boolean} ok
    * @param {string} key
    * @param {number} cost
@@ -299,7 +317,7 @@ class RemoteLimiter {
     const { limit, name } = this.#shapes[(spoke >> 4) & 63]
     const shadowed = (spoke & SHADOWED) !== 0
     const charges = ok
-      ? new Charges(left[at + 4], left[at + 5], shadowed, plan, made ?? [{ owner: this, key, cost }])
+      ? new Charges(left[at + 4], left[at + 4], shadowed, plan, made ?? [{ owner: this, key, cost }])
       : null
     const reason = REASONS[spoke & 7]
     const units = plan?.limit ?? limit
@@ -307,8 +325,8 @@ class RemoteLimiter {
     const decision = reserved
       ? new Reservation(ok, reason, units, remaining, cost, retryAfterMs, resetMs, name, charges, key, 0)
       : new Decision(ok, reason, units, remaining, cost, retryAfterMs, resetMs, name, charges, key, 0)
-    decision.decidedBy = DECIDED_BY[left[at + 6]]
-    if (ok && decision instanceof Reservation) decision.waitMs = left[at + 7]
+    decision.decidedBy = DECIDED_BY[left[at + 5]]
+    if (ok && decision instanceof Reservation) decision.waitMs = left[at + 6]
     return shadowed ? Object.assign(decision, { shadowed: /** @type {const} */ (true) }) : decision
   }
 
@@ -342,7 +360,7 @@ class RemoteLimiter {
   #rows(rows, keys, costs) {
     return keys.map((key, index) => {
       const [at, cost] = [index * ROW, costs === undefined ? 1 : costs[index]]
-      return this.#told(this.#decision(rows[at + 7] === 1, key, cost, undefined, undefined, rows, at), key)
+      return this.#told(this.#decision(rows[at + 6] === 1, key, cost, undefined, undefined, rows, at), key)
     })
   }
 

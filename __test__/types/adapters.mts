@@ -20,7 +20,7 @@ import { together } from 'spillway/together'
 import { same, type Equal } from './equal.mjs'
 
 const chat = limiter('chat', { limit: 30, window: '5m' })
-const remote = spillway({ redis: 'redis://127.0.0.1' }).limiter('chat', { limit: 30, window: '5m' })
+const remote = spillway({ redis: 'redis://127.0.0.1' }).limiter('chat', { limit: 30, window: '5m', failMode: 'open' })
 
 // Express gives the request its own type, so that `key` may use all of it.
 const app = express()

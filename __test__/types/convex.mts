@@ -84,7 +84,7 @@ internalActionGeneric({
 type Ctx = GenericActionCtx<GenericDataModel>
 const one = limited(
   (_ctx: Ctx, { id }: { id: string }) => id.length,
-  remote.limiter('far', { limit: 1, window: '1s' }),
+  remote.limiter('far', { limit: 1, window: '1s', failMode: 'open' }),
   {
     key: (ctx, { id }) => `${typeof ctx.auth}:${id}`,
     refund: 'failed',
@@ -114,7 +114,7 @@ const ours: RateLimitReturns = theirs
 same<Equal<RateLimitError, TheirError>>()
 same<Equal<Awaited<ReturnType<RateLimiter['limit']>>, TheirReturns>>()
 if (!ours.ok) ours.retryAfter.toFixed()
-const status = await checkRateLimit(remote.limiter('far', { limit: 1, window: '1s' }), 'user', { count: 2 })
+const status = await checkRateLimit(remote.limiter('far', { limit: 1, window: '1s', failMode: 'open' }), 'user', { count: 2 })
 same<Equal<typeof status, RateLimitReturns>>()
 await rateLimit(chat, 'user', { reserve: { maxWait: '1h' } })
 // @ts-expect-error nothing is reserved by looking

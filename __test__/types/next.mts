@@ -15,7 +15,7 @@ import * as fetched from 'spillway/fetch'
 import { same, type Equal } from './equal.mjs'
 
 const chat = limiter('chat', { limit: 30, window: '5m' })
-const remote = spillway({ redis: 'redis://127.0.0.1' }).limiter('chat', { limit: 30, window: '5m' })
+const remote = spillway({ redis: 'redis://127.0.0.1' }).limiter('chat', { limit: 30, window: '5m', failMode: 'open' })
 
 interface NextRequest extends Request {
   readonly nextUrl: URL

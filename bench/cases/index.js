@@ -26,6 +26,10 @@ const cases = {
   churn: (arena) => require('./churn.js')(arena),
   flood: (arena) => require('./flood.js')(arena),
   store: (arena) => require('./store.js')(arena),
+  redisStrict: (arena) => require('./redis-strict.js')(arena),
+  redisSingle: (arena) => require('./redis-single.js')(arena),
+  redisLease: (arena) => require('./redis-lease.js')(arena),
+  redisCache: (arena) => require('./redis-cache.js')(arena),
   shed: (arena) => require('./shed.js')(arena),
   express: (arena) => require('./express.js')(arena),
 }

@@ -71,6 +71,7 @@ module.exports = async function open({ redis, options, calls = 10_000 }) {
       for (let waited = 0; record.pending > 0 && waited < LAST_ANSWER_MS; waited += 5) await sleep(5)
       return { pending: record.pending }
     },
+    mark: () => record.mark(),
     between: (from, to) => record.between(from, to ?? undefined),
     loads: () => loads,
     stats: () => cache.stats(),

@@ -56,6 +56,7 @@ module.exports = async function limit({ redis, prefix = 'faults', options, calls
       await Promise.all(Array.from({ length: atOnce }, caller))
       return counts
     },
+    mark: () => record.mark(),
     between: (from, to) => record.between(from, to ?? undefined),
     /** Deaf for so long. */
     block: (ms) => {

@@ -2,6 +2,7 @@
 // Never closes what it has opened: the scene does.
 'use strict'
 
+const { PATIENT } = require('../budgets.js')
 const { KEYS, PLENTY } = require('../outage.js')
 
 const RATE = 1000
@@ -12,7 +13,7 @@ module.exports = {
   must: 'Redis decides everything; everything is counted once',
   async run(scene) {
     const cluster = await scene.cluster()
-    const redis = { urls: cluster.urls, cluster: true }
+    const redis = { urls: cluster.urls, cluster: true, deadline: PATIENT }
     const client = await scene.client('limit', { redis, options: PLENTY, calls: 200_000 })
     await client.ask('ready')
     await client.ask('load', { rate: RATE, keys: KEYS })

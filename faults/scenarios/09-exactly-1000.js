@@ -2,6 +2,8 @@
 // Never closes what it has opened: the scene does.
 'use strict'
 
+const { PATIENT } = require('../budgets.js')
+
 const LIMIT = 1000
 const PROCESSES = 4
 const FLUSH_EVERY_MS = 50
@@ -23,7 +25,7 @@ module.exports = {
     const server = await scene.server()
     const going = { on: true }
     const flushed = flushing(scene, server, going)
-    const hired = () => scene.client('limit', { redis: server.url, options: OPTIONS })
+    const hired = () => scene.client('limit', { redis: { url: server.url, deadline: PATIENT }, options: OPTIONS })
 
     let [wrong, unavailable] = [0, 0]
     const rounds = scene.length(20, 2)

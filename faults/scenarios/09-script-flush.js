@@ -2,6 +2,7 @@
 // Never closes what it has opened: the scene does.
 'use strict'
 
+const { PATIENT } = require('../budgets.js')
 const { KEYS, PLENTY } = require('../outage.js')
 
 const RATE = 2000
@@ -13,7 +14,8 @@ module.exports = {
   must: 'no user error; Redis decides everything, and everything is counted once',
   async run(scene) {
     const server = await scene.server()
-    const client = await scene.client('limit', { redis: server.url, options: PLENTY, calls: 100_000 })
+    const redis = { url: server.url, deadline: PATIENT }
+    const client = await scene.client('limit', { redis, options: PLENTY, calls: 100_000 })
     await client.ask('ready')
     await client.ask('load', { rate: RATE, keys: KEYS })
     let flushes = 0

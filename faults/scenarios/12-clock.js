@@ -2,6 +2,7 @@
 // Never closes what it has opened: the scene does.
 'use strict'
 
+const { PATIENT } = require('../budgets.js')
 const { wallClock } = require('../clock/wall.js')
 
 const HOUR_MS = 3_600_000
@@ -34,7 +35,11 @@ module.exports = {
     for (const algorithm of ALGORITHMS) {
       clock.move(0)
       const options = { limit: LIMIT, window: `${windowMs}ms`, algorithm, failMode: 'closed' }
-      const client = await scene.client('limit', { redis: server.url, options, prefix: algorithm })
+      const client = await scene.client('limit', {
+        redis: { url: server.url, deadline: PATIENT },
+        options,
+        prefix: algorithm,
+      })
       await client.ask('ready')
       let longestMs = 0
       let most = 0

@@ -5,16 +5,23 @@ use super::registries::kept;
 use super::{Opener, Opening, Result, environment, internal, raise};
 use crate::environment::{Handle, Open};
 use crate::hot::moment;
-use napi::bindgen_prelude::AsyncTask;
+use crate::mailbox::Answer;
+use napi::bindgen_prelude::{AsyncTask, Either};
 use napi::{Env, JsError, Task};
 use napi_derive::napi;
 use spillway_engine::clock::{Moment, monotonic, wall};
 use spillway_engine::error::{Code, Fault};
 use spillway_engine::primitive::cache::{Cache, CacheConfig, CacheHandle};
 use spillway_engine::primitive::limit::Provenance;
+use spillway_engine::primitive::remote::cache::clear_unopened;
+use spillway_engine::redis::name::Home;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Codes of answers, as `hot/cache/far.rs` has them.
+const DONE: i32 = 0;
+const OWED: i32 = 7;
 
 /// See `CacheOptions`.
 #[napi(object)]
@@ -66,14 +73,35 @@ pub fn cache_version_of(env: Env, id: u32) -> Result<Option<String>> {
     Ok(cache_of(env, id)?.0.version())
 }
 
-/// Forget everything in the cache of a name, if it is open.
+/// Forget everything in the cache of a name: whether it was open; over Redis an ask, since other processes may have it, which is answered
+/// with 0 when that is done, and 1 left at 0.
 #[napi(catch_unwind)]
-pub fn clear_cache(env: Env, registry_id: Option<u32>, prefix: String, name: String) -> Result<bool> {
-    let found = kept(environment(env)?, registry_id)?.registry.find::<Cache>(&prefix, &name);
-    if let Some(cache) = &found {
-        cache.clear();
+pub fn clear_cache(env: Env, registry_id: Option<u32>, prefix: String, name: String) -> Result<Either<bool, u32>> {
+    let environment = environment(env)?;
+    let registry = kept(environment, registry_id)?.registry;
+    let found = registry.find::<Cache>(&prefix, &name);
+    let Some(far) = registry.far() else {
+        if let Some(cache) = &found {
+            cache.clear();
+        }
+        return Ok(Either::A(found.is_some()));
+    };
+    let (ask, sender) = environment.ask(env.raw()).ok_or_else(|| internal("the environment is not attached"))?;
+    let done = move |owed: bool| {
+        let mut answer = Answer { code: if owed { OWED } else { DONE }, ..Answer::default() };
+        if let Some(first) = answer.numbers.first_mut() {
+            *first = 1.0;
+        }
+        sender.answer(answer);
+    };
+    match found.as_ref().and_then(|cache| cache.tier()) {
+        Some(tier) => tier.clear(monotonic(), Box::new(move |changed| done(changed.owed))),
+        None => {
+            let home = Home::new(&prefix, "cache", &name);
+            clear_unopened(far, &home, monotonic(), move |cleared| done(!cleared));
+        }
     }
-    Ok(found.is_some())
+    Ok(Either::B(ask))
 }
 
 /// The cache behind a handle, and its name.

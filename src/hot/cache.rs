@@ -27,7 +27,7 @@ const EACH: usize = 6;
 type Tags = SmallVec<[TagHash; 8]>;
 
 /// One of many values to be stored.
-struct Entry {
+pub(in crate::hot) struct Entry {
     units: Vec<u16>,
     encoded: Encoded<'static>,
 }

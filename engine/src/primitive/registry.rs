@@ -142,7 +142,7 @@ kind!(Cache, CacheConfig, "cache", |config, makings| {
         None => Cache::new(config, (*generations).clone()),
         Some(far) => {
             let home = Home::new(&identity.prefix, "cache", &identity.name);
-            let tier = Tier::new(&config, home, far.remote.clone(), far.deadline);
+            let tier = Tier::new(&config, home, far);
             Cache::before(config, (*generations).clone(), tier)
         }
     })

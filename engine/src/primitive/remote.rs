@@ -31,7 +31,7 @@ pub struct Far {
 }
 
 impl Far {
-    /// Over `remote`, where nobody else has been seen yet.
+    /// Over `remote`, where nobody else has been seen or heard yet.
     pub fn new(remote: Arc<dyn Remote>, deadline: Nanos) -> Self {
         Far { remote, fleet: Arc::default(), deadline, push: None }
     }

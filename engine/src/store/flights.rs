@@ -318,11 +318,13 @@ impl Flights {
         self.of_flight(lead.flight).lock().flights.contains_key(&lead.flight)
     }
 
-    /// The time of `lead` begins anew. Whether he leads.
-    pub fn renew(&self, lead: Lead, now: Nanos) -> bool {
+    /// The load of `lead` begins only now, and may be stored whatever has changed before. Whether he leads.
+    pub fn renew(&self, lead: Lead, moments: &impl Moments, now: Nanos) -> bool {
         let mut airport = self.of_flight(lead.flight).lock();
         let Some(flight) = airport.led_by(lead) else { return false };
-        flight.since = now;
+        (flight.since, flight.born) = (now, moments.last() + 1);
+        let key = flight.key;
+        airport.attach(lead.flight, key);
         true
     }
 

@@ -2,8 +2,8 @@
 //! answers later. Never waits for one.
 //!
 //! A callback answers a boolean, ok, when it was decided at once; the number of an ask when Redis was asked; `undefined` in trouble.
-//! Left beside a decision, and with the answer of an ask: remaining, retryAfterMs, resetMs, who spoke, the two numbers of the charge,
-//! by whom it was decided, waitMs. The code of such an answer is 1 for ok. What is no decision ends with the code 0 when it was done,
+//! Left beside a decision, and with the answer of an ask: remaining, retryAfterMs, resetMs, who spoke, the date of the charge, by whom
+//! it was decided, waitMs. The code of such an answer is 1 for ok. What is no decision ends with the code 0 when it was done,
 //! 1 when nothing was sent, 2 when nobody knows.
 
 use crate::environment::{Handle, typed_array};
@@ -21,7 +21,7 @@ use spillway_engine::store::fingerprint::Key;
 use std::sync::Arc;
 
 /// Numbers of a decision, and of a row of `farConsumeMany`. `lib/remote-limiter.js` has the same.
-const ROW: usize = 8;
+const ROW: usize = 7;
 
 /// How many charges may be made together, at most.
 const CHARGES: usize = 8;
@@ -118,7 +118,17 @@ fn row(decision: &RemoteDecision) -> [f64; ROW] {
     };
     let [wait, reset] = [verdict.wait, verdict.reset].map(|span| millis_up(span) as i64 as f64);
     let by = f64::from(*by as u8);
-    [f64::from(verdict.remaining), retry_after, reset, spoke as f64, charge[0], charge[1], by, wait]
+    [f64::from(verdict.remaining), retry_after, reset, spoke as f64, date_of(*charge), by, wait]
+}
+
+/// The two numbers of a charge as one: whole microseconds below 2^51, and in quarters of one who made it, of three.
+#[inline]
+fn date_of([date, by]: [f64; 2]) -> f64 {
+    date + by / 4.0
+}
+
+fn charge_of(date: f64) -> [f64; 2] {
+    [date.trunc(), date.fract() * 4.0]
 }
 
 /// How what is no decision has ended; `found` is left.
@@ -185,14 +195,14 @@ unsafe extern "C" fn reserve(env: sys::napi_env, info: sys::napi_callback_info) 
     })
 }
 
-/// `farRefund(id, key, cost, charge, charge2, shadowed, limit, windowMs, burst)` → true if there was nothing to ask
+/// `farRefund(id, key, cost, date, shadowed, limit, windowMs, burst)` → true if there was nothing to ask
 unsafe extern "C" fn refund(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    enter::<9>(env, info, |call| {
+    enter::<8>(env, info, |call| {
         call.far_keyed(|limiter, key| {
             let cost = call.cost(2)?;
-            let charge = [call.given(3)?, call.given(4)?];
-            let shadowed = call.given(5)? != 0.0;
-            let plan = call.far_plan(6, limiter)?;
+            let charge = charge_of(call.given(3)?);
+            let shadowed = call.given(4)? != 0.0;
+            let plan = call.far_plan(5, limiter)?;
             call.done_by(|sender| {
                 let end = |result| told(sender, result, |()| 1.0);
                 limiter.refund(key, cost, plan.as_ref(), charge, shadowed, now(), end)
@@ -274,8 +284,8 @@ unsafe extern "C" fn consume_many(env: sys::napi_env, info: sys::napi_callback_i
 
 /// A row, with ok in the place of waitMs.
 fn counted(decision: &RemoteDecision) -> [f64; ROW] {
-    let [remaining, retry_after, reset, spoke, charge, charge2, by, _] = row(decision);
-    [remaining, retry_after, reset, spoke, charge, charge2, by, f64::from(u8::from(decision.ok))]
+    let [remaining, retry_after, reset, spoke, date, by, _] = row(decision);
+    [remaining, retry_after, reset, spoke, date, by, f64::from(u8::from(decision.ok))]
 }
 
 /// `farConsumeAll(id, key, cost, …)`: up to eight charges, all of limiters over one Redis

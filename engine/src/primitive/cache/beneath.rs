@@ -95,9 +95,9 @@ impl Cache {
         self.invalidate(tags, force, Moment { mono: now, wall: crate::clock::wall() });
     }
 
-    /// The leader's time begins anew. Whether he leads.
+    /// What the leader does begins only now. Whether he leads.
     pub(crate) fn renew(&self, lead: Lead, now: Nanos) -> bool {
-        self.flights.renew(lead, now)
+        self.flights.renew(lead, &self.bytes, now)
     }
 
     /// Take a copy into memory, born at `born`, if nothing has changed meanwhile and memory has nothing that stays fresh for longer.

@@ -37,6 +37,7 @@ mod scan;
 mod scripts;
 mod server_clock;
 mod spot;
+mod start;
 mod state;
 mod sweep;
 mod waits;
@@ -50,8 +51,9 @@ pub use scan::Batch;
 
 use crate::clock::{MILLI, Nanos, monotonic};
 use crate::primitive::cache::{Cache, CacheConfig};
+use crate::primitive::remote::Far;
 use crate::redis::name::{Home, slot_of};
-use crate::redis::{Again, Ask, Remote, Request, Trouble, Value, thread};
+use crate::redis::{Again, Ask, Push, Remote, Request, Trouble, Value, thread};
 use crate::store::fingerprint::{Fingerprint, random_word};
 use counts::Counts;
 use debts::Debts;
@@ -61,6 +63,7 @@ use parking_lot::Mutex;
 use replica::Replica;
 use server_clock::ServerClock;
 use spot::Spot;
+use start::Start;
 use state::{Catching, Standing};
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -73,6 +76,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub struct Tier {
     cache: OnceLock<Weak<Cache>>,
     remote: Arc<dyn Remote>,
+    push: Option<Arc<Push>>,
     home: Home,
     channel: Vec<u8>,
     /// Where the state lies.
@@ -94,6 +98,7 @@ pub struct Tier {
     clock: ServerClock,
     replica: Replica,
     standing: Standing,
+    start: Start,
     catching: Mutex<Catching>,
     guard: Guard,
     debts: Debts,
@@ -105,16 +110,17 @@ pub struct Tier {
 }
 
 impl Tier {
-    /// Of a cache that is made of `config`. It is deaf, and so not believed, until it is told of messages: see [`Tier::resumed`].
-    pub fn new(config: &CacheConfig, home: Home, remote: Arc<dyn Remote>, deadline: Nanos) -> Arc<Self> {
+    /// Of a cache that is made of `config`. It is deaf, and so not believed, until messages arrive: see [`Listener::resumed`].
+    pub fn new(config: &CacheConfig, home: Home, far: &Far) -> Arc<Self> {
         let lineage = config.version.clone().unwrap_or_default();
         let tier = Tier {
             cache: OnceLock::new(),
-            remote,
+            remote: far.remote.clone(),
+            push: far.push.clone(),
             channel: channel_of(&home),
             state: state_of(&home),
             home,
-            deadline,
+            deadline: far.deadline,
             lease_ms: (config.load_timeout_ms.ceil() as u64).max(1),
             stale: nanos(config.stale_ms),
             grace: nanos(config.grace_ms),
@@ -126,6 +132,7 @@ impl Tier {
             clock: ServerClock::default(),
             replica: Replica::default(),
             standing: Standing::default(),
+            start: Start::default(),
             catching: Mutex::default(),
             guard: Guard::default(),
             debts: Debts::default(),
@@ -137,9 +144,13 @@ impl Tier {
         Arc::new(tier)
     }
 
-    /// The memory in front of it.
-    pub(crate) fn bind(&self, cache: &Arc<Cache>) {
-        let _ = self.cache.set(Arc::downgrade(cache));
+    /// The memory in front of it. From now on it listens, where that is possible.
+    pub(crate) fn bind(self: &Arc<Self>, cache: &Arc<Cache>) {
+        if self.cache.set(Arc::downgrade(cache)).is_ok()
+            && let Some(push) = &self.push
+        {
+            self.listen(Box::new(push.listen(self.channel.clone(), Arc::new(self.clone()))));
+        }
     }
 
     /// On which channel the processes tell each other what has changed.
@@ -157,7 +168,7 @@ impl Tier {
     pub(crate) fn end(self: &Arc<Self>) {
         let listening = self.listening.lock().take();
         drop(listening);
-        self.gap();
+        self.missed();
     }
 
     /// Its counters.
@@ -170,9 +181,14 @@ impl Tier {
         self.standing.is_synced() && !self.debts.are_owed() && self.remote.is_up()
     }
 
+    /// The last moment of the state that is known here, with all before it.
+    pub fn moment(&self) -> u64 {
+        self.replica.moment()
+    }
+
     /// Whether there may be something to learn of a key.
     pub fn is_worth_asking(&self, key: Fingerprint) -> bool {
-        self.is_believed() && !self.guard.is_pending(key)
+        (self.is_believed() || self.is_starting()) && !self.guard.is_pending(key)
     }
 
     fn cache(&self) -> Option<Arc<Cache>> {

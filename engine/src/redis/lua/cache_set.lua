@@ -8,7 +8,6 @@ if not head(KEYS[1], 4, ENTRY) or not head(KEYS[2], 4, FLIGHT) then return { 5, 
 local born = ARGV[5]
 if born == '' then
   local moment = redis.call('ZSCORE', KEYS[3], 'm')
-  if type(moment) == 'table' then moment = moment.double end
   if not moment then return { 3, ms } end
   born = struct.pack('<I8', tonumber(moment) + 1)
 end

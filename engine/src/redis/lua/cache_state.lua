@@ -12,7 +12,6 @@ local MOST = 262144
 
 local function score(member)
   local found = redis.call('ZSCORE', KEYS[1], member)
-  if type(found) == 'table' then found = found.double end
   return found and tonumber(found) or nil
 end
 
@@ -28,12 +27,13 @@ end
 -- The oldest records go when there are too many; what they were about counts as invalidated.
 local function fold()
   if redis.call('ZCARD', KEYS[1]) <= MOST then return end
-  local old = redis.call('ZRANGEBYSCORE', KEYS[1], whole(RECORDS), '+inf', 'LIMIT', 0, 512)
+  local old = redis.call('ZRANGEBYSCORE', KEYS[1], whole(RECORDS), '+inf', 'WITHSCORES', 'LIMIT', 0, 512)
   local floor = 0
-  for _, member in ipairs(old) do
+  for i = 1, #old, 2 do
+    local member = old[i]
     local kind = string.sub(member, 1, 1)
     if kind == 't' or kind == 's' then
-      floor = math.max(floor, score(member))
+      floor = math.max(floor, tonumber(old[i + 1]))
       redis.call('ZREM', KEYS[1], member)
       if kind == 's' then
         redis.call('ZREM', KEYS[1], 'a' .. string.sub(member, 2), 'u' .. string.sub(member, 2))

@@ -82,12 +82,20 @@ impl Tier {
             return Ok(());
         }
         let setting = Setting { change, spot, packed, born, kept_ms, retried: false, done };
-        if born.is_none() && self.remote.is_cluster() {
+        if self.is_starting() {
+            self.when_started(move |tier| tier.begin_set(setting, super::now()));
+        } else {
+            self.begin_set(setting, now);
+        }
+        Ok(())
+    }
+
+    fn begin_set(self: &Arc<Self>, setting: Setting, now: Nanos) {
+        if setting.born.is_none() && self.remote.is_cluster() {
             self.confirm(now, Box::new(move |tier, known| tier.set_known(setting, known)));
         } else {
             self.send_set(setting, now);
         }
-        Ok(())
     }
 
     /// In a cluster the script cannot see the state: what is stored is of the moment that was last before it.

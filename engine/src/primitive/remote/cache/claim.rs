@@ -95,7 +95,12 @@ impl Tier {
             polls: AtomicU32::new(0),
             done: Mutex::new(Some(Box::new(done))),
         };
-        self.look_for(Arc::new(claim), now);
+        let claim = Arc::new(claim);
+        if self.is_starting() {
+            self.when_started(move |tier| tier.look_for(claim, super::now()));
+        } else {
+            self.look_for(claim, now);
+        }
     }
 
     /// Look what there is.

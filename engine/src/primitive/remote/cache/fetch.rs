@@ -172,6 +172,17 @@ impl Tier {
         now: Nanos,
         done: impl FnOnce(Fetched) + Send + 'static,
     ) {
+        if self.is_starting() {
+            let units = key.units.to_vec();
+            return self.when_started(move |tier| {
+                let key = Key { fingerprint: Fingerprint::of_units(&units), units: &units };
+                if tier.is_worth_asking(key.fingerprint) {
+                    tier.fetch(key, up_to, tags, super::now(), done);
+                } else {
+                    done(Fetched::Alone);
+                }
+            });
+        }
         let reader = self.reader(key);
         let spots = [reader.spot.clone()];
         self.look_up(&spots, now, move |tier, answers| {

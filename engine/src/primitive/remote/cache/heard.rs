@@ -2,12 +2,27 @@
 
 use super::message::{Message, News, read};
 use super::{Tier, now};
+use crate::redis::push::Listener;
 use crate::store::fingerprint::Fingerprint;
 use std::sync::Arc;
 
+impl Listener for Arc<Tier> {
+    fn heard(&self, message: &[u8]) {
+        self.take_news(message);
+    }
+
+    fn gap(&self) {
+        self.missed();
+    }
+
+    fn resumed(&self) {
+        self.hears();
+    }
+}
+
 impl Tier {
     /// A message of its channel.
-    pub fn heard(self: &Arc<Self>, message: &[u8]) {
+    fn take_news(self: &Arc<Self>, message: &[u8]) {
         let (Some(Message { from, news }), Some(cache)) = (read(message), self.cache()) else { return };
         let (now, own) = (now(), from == self.process);
         match news {

@@ -62,16 +62,24 @@ impl Standing {
 /// What is called with whether the state is known as it was after it was asked for.
 pub(super) type Then = Box<dyn FnOnce(&Arc<Tier>, bool) + Send>;
 
+/// Who waits for the state to be known, and since when.
+struct Waiting {
+    then: Then,
+    since: Nanos,
+}
+
 #[derive(Default)]
 pub(super) struct Catching {
     running: bool,
+    /// Whom the present run is for.
+    served: Vec<Waiting>,
     /// Who came while it ran: what it brings may be from before they asked.
-    next: Vec<Then>,
+    next: Vec<Waiting>,
 }
 
 impl Tier {
     /// Messages arrive, from now on without a gap. What is in memory is from before.
-    pub fn resumed(self: &Arc<Self>) {
+    pub(super) fn hears(self: &Arc<Self>) {
         let hearing = self.standing.hear();
         self.guard.raise_all();
         if let Some(cache) = self.cache() {
@@ -81,7 +89,7 @@ impl Tier {
     }
 
     /// Messages may be missed from now on.
-    pub fn gap(self: &Arc<Self>) {
+    pub(super) fn missed(self: &Arc<Self>) {
         if self.standing.miss() {
             self.counts.gaps.add();
         }
@@ -93,6 +101,7 @@ impl Tier {
             if known {
                 if tier.standing.sync(hearing) {
                     tier.pay();
+                    tier.started();
                 }
             } else if tier.standing.is(hearing) {
                 tier.later(AGAIN, move |tier| tier.synchronize(hearing));
@@ -120,38 +129,54 @@ impl Tier {
 
     /// Fetch what has happened to the state.
     pub(super) fn catch_up(self: &Arc<Self>, then: Then) {
+        let since = now();
         let mut catching = self.catching.lock();
-        catching.next.push(then);
+        catching.next.push(Waiting { then, since });
         if !catching.running {
             catching.running = true;
-            let waiting = std::mem::take(&mut catching.next);
+            catching.served = std::mem::take(&mut catching.next);
             drop(catching);
-            self.fetch_since(waiting, now());
+            self.fetch_since(since);
         }
     }
 
-    fn fetch_since(self: &Arc<Self>, waiting: Vec<Then>, asked: Nanos) {
+    fn fetch_since(self: &Arc<Self>, asked: Nanos) {
         let since = self.replica.moment();
         let request = Request::script(&SINCE, [&self.state].into_iter()).number(since).number(since).number(RECORDS);
         self.ask_state(request, Again::Yes, asked + self.deadline, move |tier, answer| {
             match answer.ok().and_then(|value| tier.take_in(&value, since, asked)) {
-                Some(false) => tier.fetch_since(waiting, now()),
-                outcome => tier.caught_up(waiting, outcome.is_some()),
+                Some(false) => {
+                    tier.excuse();
+                    tier.fetch_since(now());
+                }
+                outcome => tier.caught_up(outcome.is_some()),
             }
+            tier.remote.flush();
         });
     }
 
-    fn caught_up(self: &Arc<Self>, waiting: Vec<Then>, known: bool) {
-        let next = {
+    /// There is more than one answer can tell: nobody is kept waiting for all of it.
+    fn excuse(self: &Arc<Self>) {
+        let now = now();
+        let mut catching = self.catching.lock();
+        let Catching { served, next, .. } = &mut *catching;
+        let late = |waiting: &mut Waiting| now.saturating_sub(waiting.since) >= self.deadline;
+        let mut tired: Vec<_> = served.extract_if(.., late).collect();
+        tired.extend(next.extract_if(.., late));
+        drop(catching);
+        tired.into_iter().for_each(|waiting| (waiting.then)(self, false));
+    }
+
+    fn caught_up(self: &Arc<Self>, known: bool) {
+        let (served, goes_on) = {
             let mut catching = self.catching.lock();
             let next = std::mem::take(&mut catching.next);
             catching.running = !next.is_empty();
-            next
+            (std::mem::replace(&mut catching.served, next), catching.running)
         };
-        waiting.into_iter().for_each(|then| then(self, known));
-        if !next.is_empty() {
-            self.fetch_since(next, now());
-            self.remote.flush();
+        served.into_iter().for_each(|waiting| (waiting.then)(self, known));
+        if goes_on {
+            self.fetch_since(now());
         }
     }
 
@@ -162,12 +187,14 @@ impl Tier {
         let (last, upto) = (last?, upto?);
         self.clock.learn(asked, ms?, now);
         let cache = self.cache()?;
-        // What was missed before messages arrived was forgotten when they did.
-        let tells = self.standing.is_synced();
+        let whole = upto >= last;
         let forgotten = self.replica.clear_at(cleared?) | (floor? > 0 && self.replica.raise_floor(floor?));
-        if forgotten && tells {
+        // What was missed before messages arrived was forgotten when they did.
+        let mut tells = self.standing.is_synced();
+        if tells && (forgotten || !whole) {
             self.guard.raise_all();
             cache.clear();
+            tells = whole;
         }
         for record in list(super::reply::at(value, 5)?).chunks_exact(4) {
             let [member, moment, at_ms, until_ms] = record else { continue };
@@ -178,7 +205,7 @@ impl Tier {
             }
         }
         self.replica.complete(upto, cache.moment());
-        Some(upto >= last)
+        Some(whole)
     }
 
     /// Something happened to the state at `moment`; `tells`: memory does not know it.

@@ -15,9 +15,12 @@ pub(super) struct Waits {
     book: Mutex<Book>,
 }
 
+/// Who waits for one key.
+type Waiting = Vec<(Ticket, Arc<Claim>)>;
+
 #[derive(Default)]
 struct Book {
-    by_key: HashMap<Arc<[u16]>, Vec<(Ticket, Arc<Claim>)>>,
+    by_key: HashMap<Arc<[u16]>, Waiting>,
     last: Ticket,
 }
 
@@ -44,9 +47,9 @@ impl Waits {
         true
     }
 
-    fn take(&self, key: &[u16]) -> Vec<(Ticket, Arc<Claim>)> {
+    fn take(&self, key: &[u16]) -> Waiting {
         let mut book = self.book.lock();
-        if book.by_key.is_empty() { Vec::new() } else { book.by_key.remove(key).unwrap_or_default() }
+        if book.by_key.is_empty() { Waiting::new() } else { book.by_key.remove(key).unwrap_or_default() }
     }
 
     /// There is news of `key`: whoever waits for it looks again.

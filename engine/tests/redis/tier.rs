@@ -1,0 +1,7 @@
+//! The second tier of a cache, over one Redis, from several hosts in this process.
+
+mod coherence;
+mod host;
+mod loads;
+mod outage;
+mod values;

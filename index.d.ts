@@ -857,7 +857,10 @@ export interface Cache<T = unknown, M extends Mode = 'sync'> extends Primitive {
    * Whether there was something. A load that is under way does not make it fresh again.
    */
   expire(key: string): Answer<M, boolean>
-  /** Deletes every key that begins with it, and says how many. Looks at every entry: for operators, not for every request. */
+  /**
+   * Deletes every key that begins with it, and says how many. Looks at every entry: for operators, not for every request. Over Redis
+   * it counts what lies there, though its tags may have made it unreadable.
+   */
   deletePrefix(prefix: string): Answer<M, number>
   /**
    * Over Redis: the keys that are kept there, in no order, a batch at a time as they are asked for. A key that comes or goes meanwhile may

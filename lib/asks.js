@@ -1,5 +1,5 @@
 // What has been asked of Redis in one registry. Owns the promises of the answers, and that each turn's asks leave together.
-// Never runs a user's code itself: an answer settles a promise.
+// Never runs a user's code itself, but for listeners of what was answered: an answer settles a promise.
 'use strict'
 
 const { misuse } = require('./misuse.js')
@@ -13,6 +13,10 @@ class Asks {
   #registry
   #isArmed = false
   #flush
+  /** Asks whose answers are to come. */
+  #pending = 0
+  /** Who waits for the last of them. @type {(() => void)[]} */
+  #leaving = []
 
   /**
    * @param {import('./native.js').Native} native
@@ -36,16 +40,38 @@ class Asks {
    */
   settled(ask, read) {
     this.turn()
+    this.#pending++
     return new Promise((resolve, reject) => {
       asks.set(ask, (code) => {
-        if (code === LOST) return reject(lost())
-        try {
-          resolve(read(code))
-        } catch (error) {
-          reject(error)
-        }
+        if (--this.#pending === 0) this.#leave()
+        settle(code, read, resolve, reject)
       })
     })
+  }
+
+  /**
+   * The promise of an answer that nobody need wait for: neither the process nor who closes the store.
+   * @template T
+   * @param {number} ask
+   * @param {(code: number) => T} read
+   * @returns {Promise<T>}
+   */
+  heard(ask, read) {
+    return new Promise((resolve, reject) => {
+      asks.set(ask, (code) => settle(code, read, resolve, reject))
+    })
+  }
+
+  /**
+   * Resolves when all that was asked is answered, which takes no longer than the deadline.
+   * @returns {Promise<void>}
+   */
+  async over() {
+    if (this.#pending > 0) await new Promise((resolve) => this.#leaving.push(() => resolve(undefined)))
+  }
+
+  #leave() {
+    for (const leave of this.#leaving.splice(0)) leave()
   }
 
   /** Something was asked in this turn: it is sent at its end, with all else that is asked until then. */
@@ -58,6 +84,22 @@ class Asks {
   /** What came with the answer that is being read: a string, bytes, or false for a cached nothing; once. */
   payload() {
     return details[12] === 1 ? this.#native.payload() : undefined
+  }
+}
+
+/**
+ * @template T
+ * @param {number} code
+ * @param {(code: number) => T} read
+ * @param {(value: T) => void} resolve
+ * @param {(error: unknown) => void} reject
+ */
+function settle(code, read, resolve, reject) {
+  if (code === LOST) return reject(lost())
+  try {
+    resolve(read(code))
+  } catch (error) {
+    reject(error)
   }
 }
 

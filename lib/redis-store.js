@@ -75,8 +75,10 @@ class RedisStore {
     return JSON.parse(this.#native.redisReport(this.registry))
   }
 
-  close() {
+  /** What was asked before is answered first. */
+  async close() {
     this.#isClosed = true
+    await this.asks.over()
     this.#native.closeRegistry(this.registry)
   }
 
@@ -91,7 +93,7 @@ class RedisStore {
   /** @param {boolean} keepsAlive whether the process waits for the answer */
   #examined(keepsAlive) {
     const ask = this.#native.redisReady(this.registry, keepsAlive)
-    return this.asks.settled(ask, (code) => {
+    return this.asks.heard(ask, (code) => {
       const text = /** @type {string | undefined} */ (this.asks.payload()) ?? ''
       if (code !== 0) {
         const [name, sentence] = TROUBLES[code]

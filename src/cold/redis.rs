@@ -32,23 +32,27 @@ static STORES: Mutex<Vec<Weak<Store>>> = Mutex::new(Vec::new());
 impl Store {
     /// The one that is open, or a new one. Connecting goes on by itself.
     fn shared(target: Target, prefix: String, who: &str) -> Arc<Self> {
-        let mut stores = STORES.lock();
-        stores.retain(|store| store.strong_count() > 0);
-        let open: Vec<_> = stores.iter().filter_map(Weak::upgrade).filter(|store| *store.target == target).collect();
-        if let Some(present) = open.iter().find(|store| store.prefix == prefix) {
-            return present.clone();
-        }
-        let opened = open.first().map(|store| store.opened.clone());
-        let made = Store::new(target, prefix, who, opened);
-        stores.push(Arc::downgrade(&made));
-        drop(stores);
-        made
+        // Those that were looked at may have ended meanwhile: they are let go of when nothing is locked any more.
+        let (store, _seen) = {
+            let mut stores = STORES.lock();
+            stores.retain(|store| store.strong_count() > 0);
+            let seen: Vec<_> = stores.iter().filter_map(Weak::upgrade).collect();
+            let same = || seen.iter().filter(|store| *store.target == target);
+            let store = same().find(|store| store.prefix == prefix).cloned().unwrap_or_else(|| {
+                let opened = same().next().map(|store| store.opened.clone());
+                let made = Store::new(target.clone(), prefix.clone(), who, opened);
+                stores.push(Arc::downgrade(&made));
+                made
+            });
+            (store, seen)
+        };
+        store
     }
 
     /// One of its own, unless a connection is given.
     fn new(target: Target, prefix: String, who: &str, opened: Option<Arc<Opened>>) -> Arc<Self> {
         let opened = opened.unwrap_or_else(|| Arc::new(self::open(target.clone())));
-        let far = Far { push: Some(opened.push.clone()), ..Far::new(opened.link.clone(), target.deadline) };
+        let far = Far::new(opened.link.clone(), target.deadline).hearing(opened.push.clone());
         let size = far.fleet.clone();
         let registry = Arc::new(Registry::over(far, Arc::new(AllCopies)));
         let (breakers, who) = (Arc::downgrade(&registry), serde_json::from_str(who).unwrap_or_default());

@@ -52,7 +52,7 @@ module.exports = [
   },
   {
     // What is published decides and answers; it does not talk.
-    files: ['index.js', 'index.mjs', 'elsewhere.js', 'elsewhere.mjs', 'lib/**', 'adapters/**'],
+    files: ['index.js', 'index.mjs', 'elsewhere.js', 'elsewhere.mjs', 'lib/**', 'adapters/**', 'kit/**'],
     rules: { 'no-console': 'error' },
   },
   {

@@ -623,8 +623,22 @@ export interface BulkheadOptions {
   /**
    * A permit that is not given back expires after this long and goes to the next who waits, also when the thread that holds it
    * hangs. What its function does goes on; the limit then bounds the permits, not the calls. 1 ms to 1 day. Default: never.
+   *
+   * Over Redis it is something else: after how long permits come back of a process that has died. While it lives they are renewed, and
+   * held for as long as it takes. 100 ms to 1 day. Default `'30s'`.
    */
   lease?: Duration
+  /**
+   * Over Redis: for how long the JavaScript of a thread may hang before its permits are renewed no longer. 100 ms to 1 day. Default
+   * `'60s'`.
+   */
+  maxStall?: Duration
+  /**
+   * Over Redis: what counts while it cannot be asked. `'open'`: everybody gets a permit. `'closed'`: nobody does, and calls are refused
+   * with `E_STORE_UNAVAILABLE`. `'local'`: this process alone gives out `limit`, those of Redis that it still holds included.
+   * Default `'local'`.
+   */
+  failMode?: 'open' | 'closed' | 'local'
   /**
    * Names of environment variables that override these options, before `SPILLWAY_BULKHEAD_<NAME>_LIMIT`, `_QUEUE`,
    * `_QUEUE_TIMEOUT` and `_LEASE` do. False: none does.
@@ -642,7 +656,10 @@ export interface BulkheadCall extends CallOptions {
   priority?: Priority
 }
 
-/** A bulkhead: a bound on concurrency. By priority, and within one first come first served. */
+/**
+ * A bulkhead: a bound on concurrency. By priority, and within one first come first served; over Redis so within each process, while
+ * between processes whoever asks first gets what came free.
+ */
 export interface Bulkhead<M extends Mode = 'sync'> extends Primitive {
   readonly kind: 'bulkhead'
   readonly limit: number
@@ -650,7 +667,8 @@ export interface Bulkhead<M extends Mode = 'sync'> extends Primitive {
   readonly perKey: boolean
   /**
    * Runs `fn` under a permit, which is held until `fn` itself settles, or its lease ends.
-   * @throws Refusal `E_FULL` when limit and queue are full or the wait was too long; the signal's reason when aborted in the queue
+   * @throws Refusal `E_FULL` when limit and queue are full or the wait was too long; the signal's reason when aborted in the queue;
+   * over Redis with `failMode: 'closed'` `E_STORE_UNAVAILABLE`
    */
   run<T>(fn: (call: CallContext) => T | PromiseLike<T>, options?: BulkheadCall): Promise<T>
   /** As `run`, but a refusal is plain data: no `Error`, no stack. What `fn` throws is still thrown. */
@@ -668,7 +686,8 @@ export interface Bulkhead<M extends Mode = 'sync'> extends Primitive {
   on(event: 'waited', listener: (event: BulkheadWaited) => void): () => void
   /**
    * Calls `listener` when a permit of this handle has expired: in the thread that held it, once its event loop turns, and not before
-   * somebody asks, waits or takes a snapshot. Also published as `spillway:bulkhead:expired`.
+   * somebody asks, waits or takes a snapshot. Over Redis: when one was lost, because its thread hung or another process has it. Also
+   * published as `spillway:bulkhead:expired`.
    */
   on(event: 'expired', listener: (event: BulkheadExpired) => void): () => void
 }
@@ -699,6 +718,11 @@ export interface BulkheadExpired {
  * the thread ends or it is collected.
  */
 export interface Permit extends Disposable {
+  /**
+   * Over Redis: a whole number that grows from one permit of this bulkhead, or of this key, to the next. Undefined in a process of its
+   * own, and where the fail mode gave it out.
+   */
+  readonly fence?: number
   release(): void
 }
 
@@ -1390,6 +1414,8 @@ export interface Snapshot {
   limiters: Record<string, LimiterSnapshot>
   breakers: Record<string, BreakerSnapshot>
   bulkheads: Record<string, BulkheadSnapshot>
+  /** Those of `spillway/lease`. */
+  leases: Record<string, LeaseSnapshot>
   caches: Record<string, CacheSnapshot>
   /** Of the policies that make extra attempts, over all threads. */
   budgets: Record<string, BudgetSnapshot>
@@ -1551,8 +1577,18 @@ export interface PolicySnapshot {
   /** How long calls took with all their attempts and waits; percentiles are at most an eighth too long. */
   latency: { count: number; meanMs: number; p50Ms: number; p95Ms: number; p99Ms: number; maxMs: number }
 }
+/** Over Redis all of it is about this process; `config` is for all. */
 export interface BulkheadSnapshot {
-  config: { limit: number; queue: number; perKey: boolean; leaseMs: number | null }
+  config: {
+    limit: number
+    queue: number
+    perKey: boolean
+    leaseMs: number | null
+    /** Over Redis. */
+    maxStallMs?: number
+    /** Over Redis. */
+    failMode?: 'open' | 'closed' | 'local'
+  }
   /** Where each value came from: `'option'`, `'default'` or `'env SPILLWAY_BULKHEAD_JOBS_LIMIT'`. */
   provenance: Record<string, string>
   inUse: number
@@ -1569,11 +1605,36 @@ export interface BulkheadSnapshot {
   left: number
   /** Permits that were not given back before their lease ended. */
   expired: number
+  /** Over Redis: decided by the fail mode, whichever way. */
+  unavailable?: number
+  /** Over Redis: permits taken over from processes that died with them. */
+  takenOver?: number
+  /** Over Redis: releases that it has not heard of yet. */
+  owed?: number
   /**
    * How long those who had to wait did so, whether they were served or left. Mean and max are exact, a percentile is up to 12.5 %
    * too high and never too low.
    */
   wait: { count: number; meanMs: number; p50Ms: number; p95Ms: number; p99Ms: number; maxMs: number }
+}
+/** What happened to a lease in this process. */
+export interface LeaseSnapshot {
+  config: { holders: number; ttlMs: number; maxStallMs: number }
+  held: number
+  waiting: number
+  acquired: number
+  /** Held by another, the wait was too long, or Redis could not be asked. */
+  refused: number
+  /** Left while they waited or asked: timed out or aborted. */
+  left: number
+  /** Lost before they were released. */
+  lost: number
+  /** Got from holders that never released them. */
+  takenOver: number
+  /** Refused because Redis could not be asked. */
+  unavailable: number
+  /** Releases that Redis has not heard of yet. */
+  owed: number
 }
 export interface CacheSnapshot extends CacheStats {
   config: {

@@ -35,6 +35,7 @@ test('the tarball holds what is needed to run and nothing else', async () => {
     /^index\.d\.m?ts$/,
     /^lib\/[a-z-]+\.js$/,
     /^adapters\/(?:[a-z-]+\/)?[a-z-]+\.(?:js|d\.ts)$/,
+    /^kit\/[a-z-]+\.(?:js|d\.ts)$/,
     /^native\/index\.js$/,
     /^native\/spillway\.[a-z0-9-]+\.node$/,
     /^(?:package\.json|README\.md|LICENSE)$/,

@@ -4,7 +4,7 @@
 const { Breaker } = require('./breaker.js')
 const { breakerFunctions, breakerShape } = require('./breaker-shape.js')
 const { Budget } = require('./budget.js')
-const { Bulkhead, bulkheadShape } = require('./bulkhead.js')
+const { Bulkhead, bulkheadShape, remoteBulkheadShape } = require('./bulkhead.js')
 const { Cache } = require('./cache.js')
 const { cacheFunctions, cacheShape } = require('./cache-shape.js')
 const { Clock, onClock } = require('./clock.js')
@@ -55,6 +55,7 @@ const KINDS = {
 const REMOTE_KINDS = {
   ...KINDS,
   limiter: { shape: remoteLimitsOf, open: (native) => native.openRemoteLimiter, Handle: RemoteLimiter },
+  bulkhead: { shape: remoteBulkheadShape, open: (native) => native.openRemoteBulkhead, Handle: Bulkhead },
   cache: { ...KINDS.cache, Handle: RemoteCache },
 }
 

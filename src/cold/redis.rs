@@ -52,7 +52,7 @@ impl Store {
     /// One of its own, unless a connection is given.
     fn new(target: Target, prefix: String, who: &str, opened: Option<Arc<Opened>>) -> Arc<Self> {
         let opened = opened.unwrap_or_else(|| Arc::new(self::open(target.clone())));
-        let far = Far { push: Some(opened.push.clone()), ..Far::new(opened.link.clone(), target.deadline) };
+        let far = Far::new(opened.link.clone(), target.deadline).hearing(opened.push.clone());
         let size = far.fleet.clone();
         let registry = Arc::new(Registry::over(far, Arc::new(AllCopies)));
         let (breakers, who) = (Arc::downgrade(&registry), serde_json::from_str(who).unwrap_or_default());

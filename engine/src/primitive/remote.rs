@@ -2,6 +2,7 @@
 
 pub mod bulkhead;
 pub mod cache;
+mod ear;
 pub mod holders;
 pub mod keeper;
 pub mod lease;
@@ -25,7 +26,7 @@ pub struct Far {
     pub fleet: Arc<AtomicU32>,
     /// For how long whoever asks waits for the answer, connecting included.
     pub deadline: Nanos,
-    /// Where is told what others have published; none where nobody listens.
+    /// Where messages of other processes are heard; without it nothing is heard.
     pub push: Option<Arc<Push>>,
 }
 
@@ -33,6 +34,13 @@ impl Far {
     /// Over `remote`, where nobody else has been seen or heard yet.
     pub fn new(remote: Arc<dyn Remote>, deadline: Nanos) -> Self {
         Far { remote, fleet: Arc::default(), deadline, push: None }
+    }
+
+    /// The same, hearing messages.
+    #[must_use]
+    pub fn hearing(mut self, push: Arc<Push>) -> Self {
+        self.push = Some(push);
+        self
     }
 
     /// How many processes share what is in Redis: this one at least.

@@ -11,6 +11,7 @@ use crate::primitive::limit::Provenance;
 use crate::primitive::registry::Identity;
 use crate::redis::name::Home;
 use serde::Serialize;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// For so long a key keeps the last fence of a bulkhead that nobody uses.
@@ -64,7 +65,7 @@ pub struct RemoteBulkheadReport {
 /// One bulkhead over hosts, as the threads of this process share it.
 pub struct RemoteBulkhead {
     config: RemoteBulkheadConfig,
-    rights: Rights,
+    rights: Arc<Rights>,
     life: Life,
 }
 
@@ -79,7 +80,7 @@ impl RemoteBulkhead {
             fail_mode: config.fail_mode,
         };
         let home = Home::new(&identity.prefix, identity.kind, &identity.name);
-        let rights = Rights::far(rights, home, far.remote.clone(), KEEP, far.deadline);
+        let rights = Rights::far(rights, home, far, KEEP);
         RemoteBulkhead { config, rights, life: Life::default() }
     }
 

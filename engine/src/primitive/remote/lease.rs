@@ -10,6 +10,7 @@ use crate::primitive::life::Life;
 use crate::primitive::registry::Identity;
 use crate::redis::name::Home;
 use serde::Serialize;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// For so long a key keeps the last fence of a lease nobody holds, and the trace of a holder that never released it.
@@ -49,7 +50,7 @@ pub struct LeaseReport {
 /// One lease, as the threads of this process share it.
 pub struct Lease {
     config: LeaseConfig,
-    rights: Rights,
+    rights: Arc<Rights>,
     life: Life,
 }
 
@@ -65,7 +66,7 @@ impl Lease {
         };
         let home = Home::new(&identity.prefix, identity.kind, &identity.name);
         let rights = match far {
-            Some(far) => Rights::far(rights, home, far.remote.clone(), KEEP, far.deadline),
+            Some(far) => Rights::far(rights, home, far, KEEP),
             None => Rights::near(rights, home),
         };
         Lease { config, rights, life: Life::default() }

@@ -1,6 +1,8 @@
 //! Rights that expire by themselves, of all who ask or of each key: what a bulkhead over hosts and a lease have in common.
 //! Owns the line of each key. Never decides who is next: a line does.
 
+use super::Far;
+use super::ear::Ear;
 use super::holders::far::FarHolders;
 use super::holders::near::NearHolders;
 use super::holders::{Holders, Spot, Ticket, Told, channel};
@@ -8,7 +10,6 @@ use super::keeper::{Holder, Keeper};
 use super::line::{Books, FailMode, Line, Office, Terms};
 use super::sleeper::{Sleeper, Timepiece};
 use crate::clock::{Nanos, wall};
-use crate::redis::Remote;
 use crate::redis::name::Home;
 use crate::store::ledger::Receipt;
 use crate::store::waiters::RANKS;
@@ -46,6 +47,7 @@ pub struct Rights {
     office: Arc<Office>,
     home: Home,
     lines: Mutex<Lines>,
+    ear: Option<Ear>,
 }
 
 /// Rights out of all lines, and who waits by rank.
@@ -62,29 +64,31 @@ impl Rights {
         let RightsConfig { limit, queue, ttl, fail_mode, .. } = config;
         let terms = Terms { limit, queue: queue as usize, ttl, fail_mode };
         let office = Arc::new(Office { terms, holders, keeper, time, books: Books::default() });
-        Rights { office, home, lines: Mutex::default() }
+        Rights { office, home, lines: Mutex::default(), ear: None }
     }
 
-    /// For all hosts. What nobody holds is remembered for `keep`, see [`FarHolders::new`]; a question may take `deadline`.
-    pub fn far(config: RightsConfig, home: Home, remote: Arc<dyn Remote>, keep: Nanos, deadline: Nanos) -> Self {
-        let holders = Arc::new(FarHolders::new(remote, &home, keep, deadline));
-        Rights::new(config, home, holders, Sleeper::shared())
+    /// For all hosts. What nobody holds is remembered for `keep`, see [`FarHolders::new`].
+    pub fn far(config: RightsConfig, home: Home, far: &Far, keep: Nanos) -> Arc<Self> {
+        let holders = Arc::new(FarHolders::new(far.remote.clone(), &home, keep, far.deadline));
+        let mut rights = Rights::new(config, home, holders, Sleeper::shared());
+        Arc::new_cyclic(|this| {
+            rights.ear = far.push.clone().map(|push| Ear::new(push, channel(&rights.home), this.clone()));
+            rights
+        })
     }
 
     /// For the threads of this process.
-    pub fn near(config: RightsConfig, home: Home) -> Self {
+    pub fn near(config: RightsConfig, home: Home) -> Arc<Self> {
         let time = Sleeper::shared();
         let holders = Arc::new(NearHolders::new(time.clone(), || wall() / 1_000));
-        Rights::new(config, home, holders, time)
-    }
-
-    /// The channel on which is told what came free elsewhere.
-    pub fn channel(&self) -> Vec<u8> {
-        channel(&self.home)
+        Arc::new(Rights::new(config, home, holders, time))
     }
 
     /// Ask for a right of a key. None when it is refused at once; else a letter tells what came of it, and may be there already.
     pub fn ask(&self, holder: &Arc<Holder>, key: &[u8], rank: usize, willing: bool) -> Option<Receipt> {
+        if willing && let Some(ear) = &self.ear {
+            ear.open();
+        }
         self.line(key).ask(holder, rank, willing)
     }
 

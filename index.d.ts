@@ -152,7 +152,7 @@ export interface Spillway<M extends Mode = 'sync'> {
   ready(): Promise<void>
   /**
    * Forgets all that a cache of this spillway's prefix holds, by its name, without its options: for operators. False when no cache of
-   * that name is open in the process; over Redis, whether it is forgotten there.
+   * that name is open in the process, nor, over Redis, is anything of it there.
    */
   clearCache(name: string): Answer<M, boolean>
   /** Every primitive of this spillway's registry: configuration, state and counters. Plain data, safe to send as JSON. */
@@ -1426,8 +1426,9 @@ export interface Snapshot {
   /** This thread's event loop. */
   loop: LoopReport
 }
-/** The same over Redis. */
-export interface RemoteSnapshot extends Snapshot {
+/** The same over Redis: what this process has decided, held and kept. */
+export interface RemoteSnapshot extends Omit<Snapshot, 'limiters'> {
+  limiters: Record<string, RemoteLimiterSnapshot>
   /** How it is. Never a user or a password. */
   store: StoreSnapshot
   /** The processes that share it under this prefix, this one included once it has been heard of. */
@@ -1507,6 +1508,28 @@ export interface LimiterSnapshot {
   overflowed: number
   /** Bytes of its tables. */
   bytes: number
+}
+export interface RemoteLimiterSnapshot {
+  /** Of the first limit. */
+  config: LimiterSnapshot['config']
+  limits: (LimitInfo & { maxKeys: number; provenance: Record<string, string> })[]
+  failMode: FailMode
+  mode: 'strict' | 'lease'
+  /** The most units it takes ahead of a key; 1 is none. */
+  share: number
+  /** Keys of which this process holds units, or remembers a denial. */
+  keys: number
+  /** Calls of this process by their answer. */
+  allowed: number
+  limited: number
+  blocked: number
+  shadowed: number
+  /** Of those, the ones that were admitted by units taken ahead. */
+  leased: number
+  /** Decisions of the fail mode. */
+  unavailable: number
+  /** Those that found something else's data in the place of a limit. */
+  foreign: number
 }
 export interface LimitSnapshot extends LimitInfo {
   maxKeys: number

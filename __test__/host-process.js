@@ -3,7 +3,7 @@
 'use strict'
 
 const { spillway } = require('../index.js')
-const { isLive, soon } = require('./hosts.js')
+const { PATIENT, isLive, soon } = require('./hosts.js')
 
 /** What a process can have in place of the cache itself. */
 const ADAPTERS = {
@@ -21,6 +21,7 @@ let loads = 0
 function useCache(handler) {
   const { readable, text } = { readable: streamOf, text: (stream) => new Response(stream).text() }
   return {
+    cache: handler.cache,
     async get(key, tags) {
       const entry = await handler.get(key, tags)
       return entry && { ...entry, value: await text(entry.value) }
@@ -54,12 +55,15 @@ const loaderOf =
   }
 
 const CALLS = {
-  async open({ url, prefix, name = 'shared', options, adapter }) {
+  async open({ url, prefix, name = 'shared', options, adapter, deadline = PATIENT }) {
     if (adapter !== undefined) {
-      target = ADAPTERS[adapter]({ redis: url, name: prefix, ...options })
+      target = ADAPTERS[adapter]({ redis: { url, deadline }, name: prefix, ...options })
+      await soon(isLive(target.cache ?? target.constructor.cache), 5_000)
+      // Next makes one for each request; what began before Redis was there stores nothing.
+      if (adapter === 'next-cache') target = new target.constructor()
       return
     }
-    sp = spillway({ redis: url, prefix, env: false })
+    sp = spillway({ redis: { url, deadline }, prefix, env: false })
     target = sp.cache(name, { jitter: 0, ...options })
     await sp.ready()
     await soon(isLive(target), 5_000)

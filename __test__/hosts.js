@@ -6,18 +6,21 @@ const { fork } = require('node:child_process')
 const path = require('node:path')
 const { spillway } = require('../index.js')
 
+/** On a busy machine an answer may take longer than whoever asks is to wait for it: not here, unless a test says so. */
+const PATIENT = '5s'
 let prefixes = 0
 
 /** A prefix that no other test has, in whatever process. */
 const ownPrefix = () => `hosts-${process.pid}-${++prefixes}`
 
 /**
- * So many caches of one name, each with memory of its own, as hosts have them.
+ * So many caches of one name, each with memory of its own, as hosts have them. `url` may be all of the option `redis`.
  * @returns {{ sp: any, cache: any }[]} of one prefix
  */
 function hosts(t, url, count, options = {}, prefix = ownPrefix()) {
   return Array.from({ length: count }, () => {
-    const sp = spillway({ redis: url, prefix, isolated: true, env: false })
+    const redis = typeof url === 'string' ? { url, deadline: PATIENT } : url
+    const sp = spillway({ redis, prefix, isolated: true, env: false })
     t.after(() => sp.close())
     return { sp, prefix, cache: sp.cache('shared', { jitter: 0, ...options }) }
   })
@@ -79,4 +82,4 @@ async function soon(check, mostMs = 2_000) {
   }
 }
 
-module.exports = { host, hosts, isLive, liveHosts, ownPrefix, soon }
+module.exports = { PATIENT, host, hosts, isLive, liveHosts, ownPrefix, soon }

@@ -117,6 +117,19 @@ test('sentinels are asked for their master, and told when they know none of the 
   assert.match(error.message, /nobody/)
 })
 
+test('a server that is too old is E_REDIS_VERSION, and what it says of our own words is not repeated', async (t) => {
+  const old = net.createServer((socket) => {
+    socket.on('error', () => {})
+    // As versions before 6 answer: with the beginning of what they were sent, the password too.
+    socket.on('data', () =>
+      socket.write(`-ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' '${SECRET}'\r\n`),
+    )
+  })
+  await new Promise((resolve) => old.listen(0, '127.0.0.1', resolve))
+  t.after(() => old.close())
+  await refused(opened(t, `redis://:${SECRET}@127.0.0.1:${old.address().port}`), 'E_REDIS_VERSION')
+})
+
 test('nobody there is E_REDIS_DOWN within connectTimeout, and whoever comes later is used', async (t) => {
   const server = await redis(t)
   await server.kill9()

@@ -323,7 +323,16 @@ test('a snapshot has the shape index.d.ts declares, not a field more or less', a
   const sp = opened(t)
   const shapes = declaredShapes()
   const { loop, ...bare } = sp.snapshot()
-  const none = { limiters: {}, breakers: {}, bulkheads: {}, caches: {}, budgets: {}, sheds: {}, policies: {} }
+  const none = {
+    limiters: {},
+    breakers: {},
+    bulkheads: {},
+    caches: {},
+    budgets: {},
+    leases: {},
+    sheds: {},
+    policies: {},
+  }
   assert.deepEqual(bare, none)
   assertShape(loop, 'LoopReport', shapes, 'loop')
   const { handles } = oneOfEach(sp, 'a')

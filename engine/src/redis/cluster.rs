@@ -13,6 +13,7 @@ use super::slots::{Route, at};
 use super::target::{Address, Target};
 use super::thread;
 use super::traffic::Traffic;
+use crate::store::fingerprint::random_word;
 use parking_lot::{Mutex, RwLock};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -28,14 +29,15 @@ const SLOTS: usize = 16_384;
 /// In the table: nobody answers for that.
 const NOBODY: u16 = u16::MAX;
 
-/// Who was asked because of an `ASK` is kept this long, though no slot is his yet.
+/// Who has no slot is kept this long, for what is on its way to him: he had some, or will have the one of an `ASK`.
 const GUEST: Duration = Duration::from_secs(2);
 
 /// One address. It keeps its index for ever; its node comes and goes.
 struct Member {
     address: Address,
     node: Option<Arc<Node>>,
-    asked_at: Option<Instant>,
+    /// Without a slot: when its node goes.
+    kept_until: Option<Instant>,
 }
 
 /// The routes of a cluster.
@@ -63,7 +65,8 @@ impl Cluster {
             table: (0..SLOTS).map(|_| AtomicU16::new(NOBODY)).collect(),
             doubts: Arc::default(),
             refresh: Mutex::default(),
-            turn: AtomicUsize::new(0),
+            // Not the same one for all processes.
+            turn: AtomicUsize::new(random_word() as usize),
             closed: AtomicBool::new(false),
         });
         if let Some(seed) = cluster.target.nodes.first().cloned() {
@@ -87,22 +90,25 @@ impl Cluster {
         let changes =
             self.table.iter().zip(&wanted).map(|(word, &member)| word.swap(member, Ordering::AcqRel) != member);
         let news = changes.fold(false, |news, change| news | change);
-        self.leave(&wanted);
+        self.leave();
         news
     }
 
-    /// End the connections to those that answer for nothing any more.
-    fn leave(&self, wanted: &[u16]) {
-        let mut left = Vec::new();
+    /// End the connections to those that have answered for nothing for a while. Whether there are some whose while is not over.
+    fn leave(&self) -> bool {
+        let (serving, now) = (self.serving(), Instant::now());
+        let (mut left, mut staying) = (Vec::new(), false);
         for (index, member) in self.members.write().iter_mut().enumerate() {
-            let is_guest = member.asked_at.is_some_and(|at| at.elapsed() < GUEST);
-            if !is_guest && !wanted.iter().any(|&other| usize::from(other) == index) {
+            if member.node.is_none() || serving.iter().any(|&other| usize::from(other) == index) {
+                member.kept_until = None;
+            } else if *member.kept_until.get_or_insert(now + GUEST) <= now {
                 left.extend(member.node.take());
+            } else {
+                staying = true;
             }
         }
-        for node in left {
-            node.close();
-        }
+        left.iter().for_each(Node::close);
+        staying
     }
 
     /// The index of this address, a new one if it has none. None once there have been too many, which takes years.
@@ -111,7 +117,7 @@ impl Cluster {
         let index = members.iter().position(|member| member.address == *address).unwrap_or(members.len());
         let member = u16::try_from(index).ok().filter(|&member| member != NOBODY)?;
         if index == members.len() {
-            members.push(Member { address: address.clone(), node: None, asked_at: None });
+            members.push(Member { address: address.clone(), node: None, kept_until: None });
         }
         Some(member)
     }
@@ -181,6 +187,10 @@ impl Cluster {
 impl Routes for Cluster {
     fn node(&self, slot: Option<u16>) -> Option<Arc<Node>> {
         let Some(slot) = slot else {
+            let first = self.table.first()?.load(Ordering::Acquire);
+            if let Some(node) = self.node_at(first).filter(|node| node.is_up()) {
+                return Some(node);
+            }
             let nodes = || self.serving().into_iter().filter_map(|member| self.node_at(member));
             return nodes().find(|node| node.is_up()).or_else(|| nodes().next());
         };
@@ -219,7 +229,7 @@ impl Routes for Cluster {
             Refusal::Ask { host, port, .. } => {
                 let member = self.named(from, host, *port)?;
                 if let Some(guest) = self.members.write().get_mut(usize::from(member)) {
-                    guest.asked_at = Some(Instant::now());
+                    guest.kept_until = Some(Instant::now() + GUEST);
                 }
                 self.node_at(member)
             }

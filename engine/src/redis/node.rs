@@ -6,8 +6,10 @@ mod life;
 mod pending;
 mod pipeline;
 mod replies;
+mod report;
 
 pub(super) use pending::Pending;
+pub use report::NodeReport;
 
 use super::dial::{Dial, Obstacle};
 use super::request::{Again, Ask, Done, Request, Trouble};
@@ -17,9 +19,9 @@ use crate::clock::{MILLI, Nanos, monotonic};
 use connection::{Connection, End};
 use health::{Health, Tidings};
 use parking_lot::Mutex;
-use serde::Serialize;
+use report::Counts;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use tokio::task::AbortHandle;
 
@@ -43,18 +45,6 @@ struct Desk {
     obstacle: Option<Obstacle>,
 }
 
-#[derive(Default)]
-struct Counts {
-    asked: AtomicU64,
-    answered: AtomicU64,
-    late: AtomicU64,
-    lost: AtomicU64,
-    refused: AtomicU64,
-    connections: AtomicU64,
-    /// A moving average of replies, in nanoseconds. Written by one thread.
-    latency: AtomicU64,
-}
-
 /// One server.
 pub struct Node {
     dial: Arc<dyn Dial>,
@@ -65,34 +55,6 @@ pub struct Node {
     /// A probe is on its way.
     probing: AtomicBool,
     life: OnceLock<AbortHandle>,
-}
-
-/// What is shown of a node.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeReport {
-    /// Where it is.
-    pub address: String,
-    /// `up`, `connecting`, `down` or `denied`.
-    pub state: &'static str,
-    /// Why it is not up.
-    pub reason: Option<String>,
-    /// Of replies lately, in milliseconds.
-    pub latency_ms: f64,
-    /// Requests taken.
-    pub asked: u64,
-    /// Requests that were answered, by errors too.
-    pub answered: u64,
-    /// Requests whose deadline has passed.
-    pub late: u64,
-    /// Requests whose connection was lost.
-    pub lost: u64,
-    /// Requests not taken because the breaker was open.
-    pub refused: u64,
-    /// Connections made.
-    pub connections: u64,
-    /// How often the breaker has opened.
-    pub opened: u64,
 }
 
 impl Node {
@@ -268,6 +230,7 @@ impl Node {
             let then = monotonic();
             if answer.is_ok() && then.saturating_sub(now) < node.slow() && node.health.probed(then) {
                 node.traffic.one_up();
+                node.traffic.readiness.reached();
             }
         });
         let deadline = now + self.traffic.settings.deadline;
@@ -290,7 +253,7 @@ impl Node {
 
     /// No connection has come about.
     fn hindered(&self, obstacle: Obstacle) {
-        if self.health.cut(monotonic(), obstacle.to_string()) {
+        if self.health.cut(obstacle.to_string()) {
             self.traffic.one_down();
         }
         let old = self.desk.lock().obstacle.replace(obstacle.clone());
@@ -318,7 +281,7 @@ impl Node {
         let (asked, connection) = (std::mem::take(&mut desk.asked), desk.connection.take());
         let retired = desk.retired_at.take().map(|(_, connection)| connection);
         drop(desk);
-        if self.health.cut(monotonic(), "closed".to_owned()) {
+        if self.health.cut("closed".to_owned()) {
             self.traffic.one_down();
         }
         asked.into_iter().for_each(|pending| pending.answer(Err(Trouble::Down)));
@@ -326,34 +289,6 @@ impl Node {
             connection.finish(End::Retired);
             let entries = connection.pipeline.lock().close();
             entries.into_iter().flat_map(|entry| entry.askers).for_each(|pending| pending.answer(Err(Trouble::Lost)));
-        }
-    }
-
-    /// As it is now.
-    pub fn report(&self) -> NodeReport {
-        let (opened, why) = self.health.told();
-        let (connected, obstacle) = {
-            let desk = self.desk.lock();
-            (desk.connection.is_some(), desk.obstacle.clone())
-        };
-        let state = match &obstacle {
-            Some(obstacle) if obstacle.is_lasting() => "denied",
-            _ if self.health.is_open() => "down",
-            _ if connected => "up",
-            _ => "connecting",
-        };
-        NodeReport {
-            address: self.address(),
-            state,
-            reason: obstacle.map(|obstacle| obstacle.to_string()).or(why),
-            latency_ms: self.counts.latency.load(Relaxed) as f64 / MILLI as f64,
-            asked: self.counts.asked.load(Relaxed),
-            answered: self.counts.answered.load(Relaxed),
-            late: self.counts.late.load(Relaxed),
-            lost: self.counts.lost.load(Relaxed),
-            refused: self.counts.refused.load(Relaxed),
-            connections: self.counts.connections.load(Relaxed),
-            opened,
         }
     }
 }

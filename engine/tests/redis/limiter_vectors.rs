@@ -12,6 +12,7 @@ const CHARGE: &str = concat!(
 );
 const REFUND: &str = concat!(
     include_str!("../../src/redis/lua/limiter/cell.lua"),
+    include_str!("../../src/redis/lua/limiter/own.lua"),
     include_str!("../../src/redis/lua/limiter/refund.lua")
 );
 
@@ -80,21 +81,21 @@ impl Follower {
             return (None, word_of(&self.wire.ask(&[b"GET", key])));
         }
         let patience = step.get("patience").map_or(0, number);
-        let rate = match algorithm {
-            "token-bucket" => [
-                number_of("period").to_string(),
-                number_of("tolerance").to_string(),
-                patience.to_string(),
-                format!("{:016}", number_of("reach")),
-            ],
-            "fixed-window" => [number_of("limit"), number_of("window"), 0, 0].map(|number| number.to_string()),
-            _ => [number_of("limit"), number_of("window"), 1 << number_of("shift"), number_of("scale")]
-                .map(|number| number.to_string()),
+        let (rate, more) = match algorithm {
+            "token-bucket" => {
+                let reach = format!("{:016}", number_of("reach"));
+                ([number_of("period").to_string(), number_of("tolerance").to_string(), reach], patience)
+            }
+            "fixed-window" => ([number_of("limit"), number_of("window"), 0].map(|number| number.to_string()), 0),
+            _ => (
+                [number_of("limit"), number_of("window"), number_of("scale")].map(|number| number.to_string()),
+                1 << number_of("shift"),
+            ),
         };
-        let looks = if step["op"] == "peek" { "1" } else { "0" }.to_owned();
+        let looks = if step["op"] == "peek" { "1" } else { "0" };
+        let more = if looks == "0" && more < 2 { String::new() } else { format!("{cost} {looks} {more}") };
         let arguments =
-            [&[letter.clone(), cost.to_string(), cost.to_string()], &rate[..], &[format!("{:08}", self.nonce), looks]]
-                .concat();
+            [&[letter.clone(), cost.to_string()], &rate[..], &[format!("{:08}", self.nonce), more]].concat();
         let element = self.run(false, key, &arguments, now);
         let Value::Int(granted) = element[0] else { panic!("{element:?}") };
         let granted = granted.try_into().unwrap_or_else(|_| panic!("{step}: {element:?}"));

@@ -18,7 +18,7 @@ pub type Slack = Option<u64>;
 pub fn at_will(source: &str, slack: Slack) -> String {
     let clock = "redis.call('TIME')";
     assert_eq!(source.matches(clock).count(), 1, "one clock");
-    let life = "max(1, math.ceil(life / 1000))";
+    let life = "max(1, ceil(life / 1000))";
     let mut source = source.replace(clock, "{ ARGV[#ARGV - 1], ARGV[#ARGV] }").replace(life, "3600000");
     if let Some(slack) = slack {
         let line = "local BUCKET_SLACK, WINDOW_SLACK = 0, 1000000";

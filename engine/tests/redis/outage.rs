@@ -163,3 +163,15 @@ fn a_link_that_is_dropped_leaves_nothing_behind() {
     drop(link);
     until("nothing of it is alive", || !alive());
 }
+
+#[test]
+fn who_is_told_that_it_is_ready_can_ask() {
+    let impostor = Impostor::start(|_, reply| Some(reply));
+    impostor.mute.store(true, Ordering::Relaxed);
+    let link = open(impostor.port, 50);
+    until("down", || !link.is_up());
+    impostor.mute.store(false, Ordering::Relaxed);
+    ready(&link).unwrap();
+    assert!(link.is_up());
+    assert_eq!(ask_within(&*link, command(&["PING"]), 1_000 * MILLI), pong());
+}

@@ -1,7 +1,8 @@
 //! How the table of slots is kept right: asked for at once, then whenever somebody doubts it. Owns the pauses in between.
 //! Never keeps the cluster alive: it ends with it.
 
-use super::Cluster;
+use super::{Cluster, GUEST};
+use crate::redis::race::{First, first};
 use crate::redis::slots;
 use std::sync::Weak;
 use std::time::Duration;
@@ -11,22 +12,29 @@ use tokio::time::sleep;
 const SOONEST: Duration = Duration::from_millis(50);
 const LATEST: Duration = Duration::from_millis(400);
 
-pub(super) async fn run(cluster: Weak<Cluster>) {
+pub(super) async fn run(cluster_of: Weak<Cluster>) {
     let mut pause = SOONEST;
     loop {
         let Some((target, nodes, doubts)) =
-            cluster.upgrade().map(|cluster| (cluster.target.clone(), cluster.everybody(), cluster.doubts.clone()))
+            cluster_of.upgrade().map(|cluster| (cluster.target.clone(), cluster.everybody(), cluster.doubts.clone()))
         else {
             return;
         };
         let found = slots::routes(&target, &nodes).await;
-        let Some(cluster) = cluster.upgrade() else { return };
+        let Some(cluster) = cluster_of.upgrade() else { return };
         match found {
             Ok(routes) => {
                 let news = cluster.follow(&routes);
                 drop(cluster);
                 pause = if news { SOONEST } else { (pause * 2).min(LATEST) };
-                doubts.notified().await;
+                while let First::That(()) = first(doubts.notified(), sleep(GUEST)).await {
+                    let Some(cluster) = cluster_of.upgrade() else { return };
+                    if !cluster.leave() {
+                        drop(cluster);
+                        doubts.notified().await;
+                        break;
+                    }
+                }
             }
             Err(obstacle) => {
                 if obstacle.is_lasting() {

@@ -15,7 +15,7 @@ const WINDOW: Nanos = 1000 * MILLI;
 /// Ten calls of which half have failed, or most of them were slow; or five failures in a row.
 const THRESHOLD: Threshold = Threshold { min_calls: 10, failure_rate: 0.5, slow_rate: Some(0.8), consecutive: Some(5) };
 
-/// Open lasts at least so long where probes succeed and calls fail, and twice that each time it closes too early.
+/// Where calls have failed, a probe that succeeds is believed after so long, and twice that each time it was believed too early.
 const FIRST_HOLD: Nanos = 50 * MILLI;
 const LAST_HOLD: Nanos = 800 * MILLI;
 /// Closed for so long, it has recovered.
@@ -24,7 +24,8 @@ const RECOVERED: Nanos = 2000 * MILLI;
 struct Book {
     window: Rolling,
     in_a_row: u32,
-    opened_at: Nanos,
+    /// Probes are not believed before.
+    held_until: Nanos,
     closed_at: Nanos,
     hold: Nanos,
     opened: u64,
@@ -50,7 +51,7 @@ impl Health {
         let book = Book {
             window: Rolling::new(WINDOW),
             in_a_row: 0,
-            opened_at: 0,
+            held_until: 0,
             closed_at: 0,
             hold: FIRST_HOLD,
             opened: 0,
@@ -75,30 +76,30 @@ impl Health {
         if (failed == 0 && slow == 0) || !trips(&THRESHOLD, book.window.sums(now), book.in_a_row) {
             return false;
         }
-        self.open_locked(&mut book, now, why())
+        let again = book.opened > 0 && now.saturating_sub(book.closed_at) < RECOVERED;
+        if !self.is_open() {
+            book.hold = if again { (book.hold * 2).min(LAST_HOLD) } else { FIRST_HOLD };
+            book.held_until = now + book.hold;
+        }
+        self.open_locked(&mut book, why())
     }
 
     /// It cannot be reached. Whether it was closed until now.
-    pub(super) fn cut(&self, now: Nanos, why: String) -> bool {
-        self.open_locked(&mut self.book.lock(), now, why)
+    pub(super) fn cut(&self, why: String) -> bool {
+        self.open_locked(&mut self.book.lock(), why)
     }
 
-    fn open_locked(&self, book: &mut Book, now: Nanos, why: String) -> bool {
+    fn open_locked(&self, book: &mut Book, why: String) -> bool {
         book.why = Some(why);
-        if self.open.swap(true, Relaxed) {
-            return false;
-        }
-        let again = book.opened > 0 && now.saturating_sub(book.closed_at) < RECOVERED;
-        book.hold = if again { (book.hold * 2).min(LAST_HOLD) } else { FIRST_HOLD };
-        book.opened_at = now;
-        book.opened += 1;
-        true
+        let opens = !self.open.swap(true, Relaxed);
+        book.opened += u64::from(opens);
+        opens
     }
 
     /// A probe has come back in time. Whether it has closed by that.
     pub(super) fn probed(&self, now: Nanos) -> bool {
         let mut book = self.book.lock();
-        if now.saturating_sub(book.opened_at) < book.hold || !self.open.swap(false, Relaxed) {
+        if now < book.held_until || !self.open.swap(false, Relaxed) {
             return false;
         }
         book.window.clear();

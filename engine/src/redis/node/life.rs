@@ -55,13 +55,16 @@ pub(super) async fn live(node: Arc<Node>) {
             return;
         }
         node.counts.connections.fetch_add(1, Relaxed);
-        node.traffic.readiness.reached();
+        // Where nothing can be asked yet, the probe that changes that tells it.
+        if !node.health.is_open() {
+            node.traffic.readiness.reached();
+        }
         node.flush();
         node.tick(since, false);
         let end = connection.ended().await;
         drop((read, write));
         let held = Duration::from_nanos(monotonic().saturating_sub(since));
-        pause = if held < HELD && end != End::Retired { FIRST_PAUSE } else { Duration::ZERO };
+        pause = if held < HELD { FIRST_PAUSE } else { Duration::ZERO };
         bury(&node, &connection, &end);
     }
 }

@@ -99,19 +99,19 @@ impl Batch {
                 self.judge(node, Entry { askers, many, mark: None, sent_at: 0 }, *data, slow)
             }
             Value::ServerError(error) => {
-                let judgement = judge(&error);
-                self.count(&judgement, askers.len() as u64, slow);
+                let (judgement, said) = (judge(&error), text(&error));
+                self.count(&judgement, &said, askers.len() as u64, slow);
                 for pending in askers {
-                    self.refuse(node, pending, &judgement, &text(&error));
+                    self.refuse(node, pending, &judgement, &said);
                 }
             }
             Value::Array(elements) if many && elements.len() == askers.len() => {
                 for (pending, element) in askers.into_iter().zip(elements) {
                     match element {
                         Value::ServerError(error) => {
-                            let judgement = judge(&error);
-                            self.count(&judgement, 1, slow);
-                            self.refuse(node, pending, &judgement, &text(&error));
+                            let (judgement, said) = (judge(&error), text(&error));
+                            self.count(&judgement, &said, 1, slow);
+                            self.refuse(node, pending, &judgement, &said);
                         }
                         element => self.tell(node, pending, Ok(element), slow),
                     }
@@ -146,13 +146,18 @@ impl Batch {
     }
 
     /// Whatever a server answers shows that it is there; some of it, that it is no use.
-    fn count(&mut self, judgement: &Judgement, calls: u64, slow: bool) {
+    fn count(&mut self, judgement: &Judgement, text: &str, calls: u64, slow: bool) {
         match judgement {
             Judgement::Final(Trouble::Unready(why)) => {
                 self.tidings.failed += calls;
                 self.why = Some(why.clone());
             }
             Judgement::Final(Trouble::Denied(_)) | Judgement::NoScript => {}
+            // A change of masters is one failure, however much is refused by it: it is about to be over.
+            Judgement::Refused(Refusal::ReadOnly | Refusal::ClusterDown | Refusal::MasterDown) => {
+                self.tidings.failed = self.tidings.failed.max(1);
+                self.why.get_or_insert_with(|| text.to_owned());
+            }
             Judgement::Refused(_) | Judgement::Final(_) if slow => self.tidings.slow += calls,
             Judgement::Refused(_) | Judgement::Final(_) => self.tidings.ok += calls,
         }

@@ -42,8 +42,10 @@ pub(super) struct Measure {
     rule: Rule,
     /// What follows the key's tag in the name of its cell.
     part: String,
-    /// The four numbers of the rate, as the judges in Lua take them.
-    rate: [String; 4],
+    /// The three numbers of the rate, as the judges in Lua take them.
+    rate: [String; 3],
+    /// One more, of windows that are shifted.
+    step: u64,
     limit: u32,
     burst: u32,
     shadow: bool,
@@ -93,15 +95,16 @@ impl Measure {
         if among {
             part = format!("{part}:{name}");
         }
-        let rate = match rule {
-            Rule::Bucket(bucket) => [bucket.period(), bucket.tolerance(), 0, 0].map(|number| number.to_string()),
+        let (rate, step) = match rule {
+            Rule::Bucket(bucket) => ([bucket.period(), bucket.tolerance(), 0], 0),
             Rule::Sliding(_, shift) => {
-                [u64::from(limit), window, 1 << shift, window.div_ceil(1 << shift)].map(|number| number.to_string())
+                ([u64::from(limit), window, window.div_ceil(1 << shift)], if shift > 0 { 1 << shift } else { 0 })
             }
-            Rule::Fixed(_) => [u64::from(limit), window, 0, 0].map(|number| number.to_string()),
-            Rule::Counted(_, unit) => [u64::from(limit), window, unit, 0].map(|number| number.to_string()),
+            Rule::Fixed(_) => ([u64::from(limit), window, 0], 0),
+            Rule::Counted(_, unit) => ([u64::from(limit), window, unit], 0),
         };
-        Ok(Measure { rule, part, rate, limit, burst, shadow })
+        let rate = rate.map(|number| number.to_string());
+        Ok(Measure { rule, part, rate, step, limit, burst, shadow })
     }
 
     /// Whether it counts in the same cells.
@@ -188,13 +191,21 @@ impl Measure {
         name
     }
 
-    /// The four numbers of the rate for one question.
-    pub(super) fn rate(&self, patience: Ticks, window: u64) -> [Number<'_>; 4] {
-        let [one, two, three, four] = self.rate.each_ref().map(|text| Number::Text(text));
+    /// The three numbers of the rate for one question.
+    pub(super) fn rate(&self, patience: Ticks) -> [Number<'_>; 3] {
+        let [one, two, three] = self.rate.each_ref().map(|text| Number::Text(text));
         match self.rule {
-            Rule::Bucket(bucket) => [one, two, Number::Plain(patience), Number::Padded(bucket.tolerance() + patience)],
-            Rule::Counted(..) => [one, two, three, Number::Plain(window)],
-            _ => [one, two, three, four],
+            Rule::Bucket(bucket) => [one, two, Number::Padded(bucket.tolerance() + patience)],
+            _ => [one, two, three],
+        }
+    }
+
+    /// One number more: the patience of a bucket, how windows are shifted, which of them has the cell; mostly 0.
+    pub(super) fn more(&self, patience: Ticks, window: u64) -> u64 {
+        match self.rule {
+            Rule::Bucket(_) => patience,
+            Rule::Counted(..) => window,
+            _ => self.step,
         }
     }
 
@@ -246,7 +257,6 @@ impl Measure {
 /// An argument of a script.
 pub(super) enum Number<'a> {
     Text(&'a str),
-    Plain(u64),
     /// In 16 digits.
     Padded(u64),
 }

@@ -153,7 +153,11 @@ impl RemoteLimiter {
                 let request = Request::script(&RESET, cells.iter()).arg(nonce.bytes());
                 measures.iter().fold(request, |request, measure| {
                     let width = if measure.unit().is_some() { measure.width() } else { 0 };
-                    request.number(measure.span()).number(width).number(window(measure))
+                    request
+                        .number(measure.span())
+                        .number(width)
+                        .number(window(measure))
+                        .number(measure.unit().unwrap_or(0))
                 })
             }
             Change::Block(_) | Change::Unblock => {
@@ -166,6 +170,7 @@ impl RemoteLimiter {
                     .number(counted.map_or(1, |measure| measure.width()))
                     .number(counted.map_or(0, |measure| window(measure)))
                     .arg(nonce.bytes())
+                    .number(counted.and_then(|measure| measure.unit()).unwrap_or(0))
             }
         };
         let (this, route) = (self.clone(), stem.clone());

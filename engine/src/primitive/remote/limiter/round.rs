@@ -190,7 +190,7 @@ impl Round {
             return Err(Trouble::Lost);
         }
         let decision = match shadowed {
-            Some((home, until)) if decision.reason == RemoteReason::Allowed => {
+            Some((home, until)) if self.looks || decision.reason == RemoteReason::Allowed => {
                 RemoteDecision { charge: decision.charge, ..blocked(home, until)? }
             }
             _ => decision,

@@ -15,15 +15,16 @@ macro_rules! lua {
 }
 
 /// Charges of one limit each, for as many keys as there are.
-pub(super) static CHARGE: Script = Script::many(lua!("cell.lua", "judges.lua", "charge.lua"), 9);
+pub(super) static CHARGE: Script = Script::many(lua!("cell.lua", "judges.lua", "charge.lua"), 7);
 /// Charges that are made all or none.
-pub(super) static TOGETHER: Script = Script::new(lua!("cell.lua", "judges.lua", "together.lua"));
+pub(super) static TOGETHER: Script =
+    Script::new(lua!("cell.lua", "own.lua", "judges.lua", "windows.lua", "together.lua"));
 /// Charges given back.
-pub(super) static REFUND: Script = Script::many(lua!("cell.lua", "refund.lua"), 6);
+pub(super) static REFUND: Script = Script::many(lua!("cell.lua", "own.lua", "refund.lua"), 6);
 /// A key denied everything, or not any more.
-pub(super) static BLOCK: Script = Script::new(lua!("cell.lua", "block.lua"));
+pub(super) static BLOCK: Script = Script::new(lua!("cell.lua", "own.lua", "block.lua"));
 /// A key forgotten.
-pub(super) static RESET: Script = Script::new(lua!("cell.lua", "reset.lua"));
+pub(super) static RESET: Script = Script::new(lua!("cell.lua", "own.lua", "reset.lua"));
 
 /// What tells one question from every other: 8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,16 +65,19 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Its nine arguments.
+    /// Its seven arguments.
     pub(super) fn put(&self, request: Request) -> Request {
-        let request = request.arg([self.measure.letter()]).number(self.cost.into()).number(self.least.into());
-        let request =
-            self.measure.rate(self.patience, self.window).into_iter().fold(request, |request, number| match number {
-                Number::Text(text) => request.arg(text),
-                Number::Plain(number) => request.number(number),
-                Number::Padded(number) => request.arg(padded(number)),
-            });
-        request.arg(self.nonce.bytes()).arg(if self.looks { "1" } else { "0" })
+        let request = request.arg([self.measure.letter()]).number(self.cost.into());
+        let request = self.measure.rate(self.patience).into_iter().fold(request, |request, number| match number {
+            Number::Text(text) => request.arg(text),
+            Number::Padded(number) => request.arg(padded(number)),
+        });
+        let request = request.arg(self.nonce.bytes());
+        let more = self.measure.more(self.patience, self.window);
+        if more == 0 && self.least == self.cost && !self.looks {
+            return request.arg("");
+        }
+        request.arg(format!("{} {} {more}", self.least, u8::from(self.looks)))
     }
 }
 
@@ -155,7 +159,15 @@ impl Elements {
     }
 
     fn judged(&mut self, granted: i64) -> Result<Judged, Trouble> {
-        let found = [self.count()?, self.count()?, self.count()?];
+        let mut found = [0; 3];
+        for (number, element) in found.iter_mut().zip(self.0.by_ref()) {
+            *number = match element {
+                Value::Int(number) => u64::try_from(number).map_err(|_| garbled())?,
+                // A cell has no more numbers than its algorithm keeps.
+                Value::Nil => 0,
+                _ => return Err(garbled()),
+            };
+        }
         let units = if granted == REPEATED { 0 } else { u32::try_from(granted).map_err(|_| garbled())? };
         Ok(Judged { granted: units, repeated: granted == REPEATED, found })
     }

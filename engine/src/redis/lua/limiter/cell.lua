@@ -1,16 +1,17 @@
 -- One key of one limit as it lies in Redis. Owns its envelope and the only clock. Never overwrites what is not its own.
 --
--- A cell is a text: "x" and 16 digits, until when it is blocked, if it is; "z" and 16 digits, when it was reset, if it was; then what
--- its algorithm keeps, which begins with the algorithm's letter, and last the nonces of the latest charges, 8 bytes each.
+-- A cell is a text: "x" and 16 digits, until when it is blocked, if it is; "z" and twice 16 digits, when it was reset and until when
+-- that matters, if it was; then what its algorithm keeps, which begins with the algorithm's letter, and last the nonces of the latest
+-- charges, 8 bytes each.
 --
 -- All numbers are whole and of microseconds or units. Doubles hold them exactly below 2^53, and whoever calls sees to it that
 -- now + 2 · window and now + tolerance + patience stay below.
-local byte, find, format, sub = string.byte, string.find, string.format, string.sub
-local floor, max = math.floor, math.max
+local byte, find, format, sub, tonumber = string.byte, string.find, string.format, string.sub, tonumber
+local floor, ceil, max = math.floor, math.ceil, math.max
 
 -- How far ahead of now what was stored may lie before it is the leftover of a clock that jumped.
 local BUCKET_SLACK, WINDOW_SLACK = 0, 1000000
-local NONCES = 16 * 8
+local FOREIGN = { err = 'WRONGTYPE another application has data here' }
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -20,22 +21,26 @@ local function found(key)
   local cell = redis.pcall('GET', key)
   if not cell then
     return '', '', 0
-  end
-  if type(cell) == 'table' then
+  elseif type(cell) == 'table' then
     return nil, cell
   end
+  local first = byte(cell)
+  if first ~= 120 and first ~= 122 then
+    return cell, '', 0
+  end
   local reset, blocked = '', 0
-  if byte(cell) == 120 then
+  if first == 120 then
     blocked, cell = tonumber(sub(cell, 2, 17)), sub(cell, 18)
-    if not blocked then
-      return nil, { err = 'WRONGTYPE another application has data here' }
+    first = byte(cell)
+  end
+  if first == 122 then
+    reset, cell = sub(cell, 1, 33), sub(cell, 34)
+    if #reset < 33 or not tonumber(sub(reset, 2, 17)) or not tonumber(sub(reset, 18)) then
+      return nil, FOREIGN
     end
   end
-  if byte(cell) == 122 then
-    reset, cell = sub(cell, 1, 17), sub(cell, 18)
-    if not tonumber(sub(reset, 2)) then
-      return nil, { err = 'WRONGTYPE another application has data here' }
-    end
+  if not blocked then
+    return nil, FOREIGN
   end
   return cell, reset, blocked
 end
@@ -45,29 +50,16 @@ local function foreign(trouble)
   return find(trouble.err, 'WRONGTYPE', 1, true)
 end
 
--- Whether the text is a cell of some limit.
-local function own(cell)
-  local letter = byte(cell)
-  if letter == 98 then
-    return #cell >= 33 and tonumber(sub(cell, 2, 33))
-  elseif letter == 115 then
-    return #cell >= 31 and tonumber(sub(cell, 2, 31))
-  elseif letter == 102 then
-    return #cell >= 27 and tonumber(sub(cell, 2, 27))
-  end
-  return cell == ''
-end
-
--- Store a text for `life`; a reset is remembered for `span`, as long as a charge from before it could be given back. Nil, or why not.
-local function store(key, reset, text, life, span)
+-- Store a text for `life`, behind what is remembered of a reset. Nil, or why not.
+local function store(key, reset, text, life)
   if reset ~= '' then
-    local left = tonumber(sub(reset, 2)) + span - now
+    local left = tonumber(sub(reset, 18)) - now
     if left > 0 then
       text, life = reset .. text, max(life, left)
     end
   end
   -- Rounded up: it is gone when it says nothing any more, not before.
-  local done = redis.pcall('SET', key, text, 'PX', format('%.0f', max(1, math.ceil(life / 1000))))
+  local done = redis.pcall('SET', key, text, 'PX', format('%.0f', max(1, ceil(life / 1000))))
   if done.err then
     return done
   end

@@ -1,41 +1,29 @@
 -- What each algorithm says to a charge. Owns the arithmetic, which is that of the policies of the engine. Never writes.
 --
--- Arguments, from ARGV[a + 1] on: letter, cost, least, four numbers of the rate, nonce, whether it only looks ("1").
--- A judge answers: units granted, from `least` to `cost`, or 0, or -2 if this very charge was made before, -4 if the key is of another
--- window; up to three numbers of what it found; the text and its life if something has to be stored; how long a reset is remembered.
--- Nil: another application's data.
+-- A judge takes a cell, the cost, three numbers of the rate, the nonce, the least that will do, and one more number; and answers:
+-- units granted, from the least to the cost, or 0, or -2 if this very charge was made before, -4 if the key is of another window; up
+-- to three numbers of what it found; the text and its life if something has to be stored. Nil: another application's data.
 local judges = {}
 
-local function repeated(nonces, a)
-  local at = find(nonces, ARGV[a + 8], 1, true)
-  -- Where one ends and the next begins, the bytes of a third may stand.
+-- Whether a charge is among those that were made: where one nonce ends and the next begins, the bytes of a third may stand.
+local function repeated(nonces, nonce)
+  local at = find(nonces, nonce, 1, true)
   while at and at % 8 ~= 1 do
-    at = find(nonces, ARGV[a + 8], at + 1, true)
+    at = find(nonces, nonce, at + 1, true)
   end
   return at
 end
 
--- Units granted of those asked for, where so many are free.
-local function granted(free, a)
-  local cost = tonumber(ARGV[a + 2])
-  if cost <= free then
-    return cost
-  end
-  return free >= tonumber(ARGV[a + 3]) and free or 0
-end
-
--- "b", the tick at which the bucket is full, how far ahead it may lie. The rate: period, tolerance, patience, reach (16 digits).
-function judges.b(cell, a)
-  local period, tolerance, patience, reach =
-    tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6]), ARGV[a + 7]
+-- "b", the tick at which the bucket is full, how far ahead it may lie. The rate: period, tolerance, reach in 16 digits; patience.
+function judges.b(cell, cost, period, tolerance, reach, nonce, least, patience)
+  period, tolerance = tonumber(period), tonumber(tolerance)
   local tat, nonces, jumped = 0, '', false
   if cell ~= '' then
-    local kept = sub(cell, 18, 33)
     tat, nonces = tonumber(sub(cell, 2, 17)), sub(cell, 34)
-    if byte(cell) ~= 98 or not tat or not tonumber(kept) or #kept < 16 then
+    local kept = sub(cell, 18, 33)
+    if byte(cell) ~= 98 or not tat or #kept < 16 or not tonumber(kept) then
       return nil
-    end
-    if repeated(nonces, a) then
+    elseif repeated(nonces, nonce) then
       return -2, tat
     end
     -- Of 16 digits each, so the longer way is the greater text.
@@ -46,19 +34,29 @@ function judges.b(cell, a)
       tat, jumped = now + tolerance, true
     end
   end
-  local base, units = max(tat, now), 0
-  if tonumber(ARGV[a + 3]) * period <= tolerance then
-    units = granted(floor((tolerance + patience - (base - now)) / period), a)
+  local base = tat > now and tat or now
+  local free, units = tolerance + patience - (base - now), 0
+  if cost * period <= free then
+    units = cost
+  elseif least < cost then
+    units = floor(free / period)
   end
-  if units > 0 then
+  if units > 0 and units >= least and least * period <= tolerance then
     local full = base + units * period
-    local text = 'b' .. format('%016.0f', full) .. reach .. ARGV[a + 8] .. sub(nonces, 1, NONCES - 8)
-    return units, tat, nil, nil, text, full - now, tonumber(reach)
-  elseif jumped and ARGV[a + 2] ~= '0' then
+    return units, tat, nil, nil, 'b' .. format('%016.0f', full) .. reach .. nonce .. sub(nonces, 1, 120), full - now
+  elseif jumped and cost > 0 then
     -- Only the leftover of a jumped clock is written on a denial: nobody stays locked out for longer than the burst.
-    return 0, tat, nil, nil, 'b' .. format('%016.0f', tat) .. reach .. nonces, tolerance, tonumber(reach)
+    return 0, tat, nil, nil, 'b' .. format('%016.0f', tat) .. reach .. nonces, tolerance
   end
   return 0, tat
+end
+
+-- Units granted of those asked for, where so many are free.
+local function granted(free, cost, least)
+  if cost <= free then
+    return cost
+  end
+  return free >= least and free or 0
 end
 
 -- Of a window that may be a later one: its number, the time until it begins, whether the clock must have gone back.
@@ -74,29 +72,27 @@ local function standing(stored, id, width)
 end
 
 -- "f", the window's number, units spent in it. The rate: limit, width.
-function judges.f(cell, a)
-  local limit, width = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
+function judges.f(cell, cost, limit, width, _, nonce, least)
+  width = tonumber(width)
   local id, count, nonces, early, jumped = floor(now / width), 0, '', 0, false
   if cell ~= '' then
     local stored = tonumber(sub(cell, 2, 17))
     count, nonces = tonumber(sub(cell, 18, 27)), sub(cell, 28)
     if byte(cell) ~= 102 or not stored or not count then
       return nil
-    end
-    if repeated(nonces, a) then
+    elseif repeated(nonces, nonce) then
       return -2, stored, count
-    end
-    if stored < id then
+    elseif stored < id then
       count = 0
     elseif count > 0 then
       id, early, jumped = standing(stored, id, width)
     end
   end
-  local units = granted(limit - count, a)
-  if units > 0 or (jumped and ARGV[a + 2] ~= '0') then
+  local units = granted(limit - count, cost, least)
+  if units > 0 or (jumped and cost > 0) then
     local text = 'f' .. format('%016.0f%010.0f', id, count + units)
-    nonces = units > 0 and ARGV[a + 8] .. sub(nonces, 1, NONCES - 8) or nonces
-    return units, id, count, nil, text .. nonces, (id + 1) * width - now, 2 * width
+    nonces = units > 0 and nonce .. sub(nonces, 1, 120) or nonces
+    return units, id, count, nil, text .. nonces, (id + 1) * width - now
   end
   return 0, id, count
 end
@@ -104,7 +100,7 @@ end
 -- ⌈previous · ahead / scale⌉ where ahead ≤ scale < 2^44: bit by bit where the product does not fit.
 local function share(previous, ahead, scale)
   if previous * ahead < 9007199254740992 then
-    return math.ceil(previous * ahead / scale)
+    return ceil(previous * ahead / scale)
   end
   local whole, rest, bit = 0, 0, 524288
   while bit >= 1 do
@@ -120,10 +116,9 @@ local function share(previous, ahead, scale)
   return rest > 0 and whole + 1 or whole
 end
 
--- "s", the window's number, units spent in the one before and in it. The rate: limit, width, 2^shift, scale.
-function judges.s(cell, a)
-  local limit, width, step, scale =
-    tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6]), tonumber(ARGV[a + 7])
+-- "s", the window's number, units spent in the one before and in it. The rate: limit, width, scale; 2^shift.
+function judges.s(cell, cost, limit, width, scale, nonce, least, step)
+  width, scale, step = tonumber(width), tonumber(scale), max(1, step)
   local id, previous, current, nonces, early, jumped = floor(now / width), 0, 0, '', 0, false
   local into = now - id * width
   if cell ~= '' then
@@ -131,48 +126,36 @@ function judges.s(cell, a)
     previous, current, nonces = tonumber(sub(cell, 18, 24)), tonumber(sub(cell, 25, 31)), sub(cell, 32)
     if byte(cell) ~= 115 or not stored or not previous or not current then
       return nil
-    end
-    if repeated(nonces, a) then
+    elseif repeated(nonces, nonce) then
       return -2, stored, previous, current
-    end
-    if stored < id then
+    elseif stored < id then
       previous, current = stored == id - 1 and current or 0, 0
     elseif previous > 0 or current > 0 then
       id, early, jumped = standing(stored, id, width)
       into = early > 0 and 0 or into
     end
   end
-  local spent = share(previous, scale - floor(into / step), scale) + current
-  local units = granted(limit - spent, a)
-  if units > 0 or (jumped and ARGV[a + 2] ~= '0') then
+  local spent = current
+  if previous > 0 then
+    spent = share(previous, scale - floor(into / step), scale) + current
+  end
+  local units = granted(limit - spent, cost, least)
+  if units > 0 or (jumped and cost > 0) then
     local text = 's' .. format('%016.0f%07.0f%07.0f', id, previous, current + units)
-    nonces = units > 0 and ARGV[a + 8] .. sub(nonces, 1, NONCES - 8) or nonces
-    return units, id, previous, current, text .. nonces, (id + 2) * width - now, 2 * width
+    nonces = units > 0 and nonce .. sub(nonces, 1, 120) or nonces
+    return units, id, previous, current, text .. nonces, (id + 2) * width - now
   end
   return 0, id, previous, current
 end
 
--- No letter: units spent in one window, each as `unit`, so that INCRBY adds to it and refuses what is over the limit: the sum does not
--- fit 64 bits. The rate: limit, width, unit, the window's number, which is in the key's name too.
-local GRACE = 10000000
-function judges.i(cell, a)
-  local limit, width, unit, id = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6]), tonumber(ARGV[a + 7])
-  if floor(now / width) ~= id then
-    return -4
+-- The judge's answer to the seven arguments from ARGV[a + 1] on: letter, cost, three numbers of the rate, nonce, and more: nothing, or
+-- "least looks number". And whether it only looks.
+local function asked(cell, a)
+  local cost, more = tonumber(ARGV[a + 2]), ARGV[a + 7]
+  if more == '' then
+    return false, judges[ARGV[a + 1]](cell, cost, ARGV[a + 3], ARGV[a + 4], ARGV[a + 5], ARGV[a + 6], cost, 0)
   end
-  local count = 0
-  if cell ~= '' then
-    count = tonumber(cell)
-    count = count and floor(count / unit + 0.5)
-    if not count or format('%.0f', count * unit) ~= cell then
-      return nil
-    end
-  end
-  local units = granted(limit - count, a)
-  if units > 0 then
-    -- A little longer than the window: what is late must not find a window of its own.
-    local life = (id + 1) * width - now + GRACE
-    return units, id, count, nil, format('%.0f', (count + units) * unit), life, life + width
-  end
-  return 0, id, count
+  local least, looks, number = string.match(more, '^(%d+) (%d) (%d+)$')
+  return looks == '1',
+    judges[ARGV[a + 1]](cell, cost, ARGV[a + 3], ARGV[a + 4], ARGV[a + 5], ARGV[a + 6], tonumber(least), tonumber(number))
 end

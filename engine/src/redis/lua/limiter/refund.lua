@@ -9,52 +9,50 @@ for i = 1, #KEYS do
   if not cell and not foreign(reset) then
     return reset
   end
-  local text, life, span = nil, 0, 0
-  local void = not cell or cell == '' or (reset ~= '' and charged <= tonumber(sub(reset, 2)))
+  local text, life = nil, 0
+  local void = not cell or cell == '' or (reset ~= '' and charged <= tonumber(sub(reset, 2, 17)))
   if void then
     answers[i] = { cell and 0 or -1, ARGV[a + 6], now, cell and '' or reset.err }
   elseif letter == 'i' then
     local unit = tonumber(ARGV[a + 5])
-    local count = tonumber(cell) and floor(tonumber(cell) / unit + 0.5)
-    if count and format('%.0f', count * unit) == cell then
+    local count = counted(cell, unit)
+    if count then
       text = format('%.0f', max(0, count - cost) * unit)
       life = (floor(charged / length) + 1) * length - now + 10000000
-      span = life + length
     end
   elseif letter == 'b' and byte(cell) == 98 and own(cell) then
-    local tat, reach = tonumber(sub(cell, 2, 17)), sub(cell, 18, 33)
+    local tat = tonumber(sub(cell, 2, 17))
     -- What has refilled by itself since is not given back.
     local full = max(now, tat - max(0, cost * length - max(0, now - charged)))
     if tat <= now then
       full = tat
     end
-    text, life, span = 'b' .. format('%016.0f', full) .. sub(cell, 18), full - now, tonumber(reach)
+    text, life = 'b' .. format('%016.0f', full) .. sub(cell, 18), full - now
   elseif letter == 'f' and byte(cell) == 102 and own(cell) then
     local id, count = tonumber(sub(cell, 2, 17)), tonumber(sub(cell, 18, 27))
     if id == floor(charged / length) then
       count = max(0, count - cost)
     end
-    text, life, span = sub(cell, 1, 17) .. format('%010.0f', count) .. sub(cell, 28), (id + 1) * length - now, 2 * length
+    text, life = sub(cell, 1, 17) .. format('%010.0f', count) .. sub(cell, 28), (id + 1) * length - now
   elseif letter == 's' and byte(cell) == 115 and own(cell) then
     local id, current = tonumber(sub(cell, 2, 17)), tonumber(sub(cell, 25, 31))
     if id == floor(charged / length) then
       current = max(0, current - cost)
     end
     text = sub(cell, 1, 24) .. format('%07.0f', current) .. sub(cell, 32)
-    life, span = (id + 2) * length - now, 2 * length
+    life = (id + 2) * length - now
   end
   if text then
     if blocked > now then
-      text, life = 'x' .. format('%016.0f', blocked) .. reset .. text, max(life, blocked - now)
-      reset = ''
+      text, life, reset = 'x' .. format('%016.0f', blocked) .. reset .. text, max(life, blocked - now), ''
     end
-    local trouble = store(KEYS[i], reset, text, life, span)
+    local trouble = store(KEYS[i], reset, text, life)
     if trouble then
       return trouble
     end
     answers[i] = { 1, ARGV[a + 6], now, '' }
   elseif not void then
-    answers[i] = { -1, ARGV[a + 6], now, 'another application has data here' }
+    answers[i] = { -1, ARGV[a + 6], now, FOREIGN.err }
   end
 end
 return answers

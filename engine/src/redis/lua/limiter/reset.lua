@@ -1,26 +1,27 @@
 -- A key that is forgotten. Owns that a charge from before it gives nothing back. A block of it stays.
--- KEYS: the cells. ARGV: nonce, then three for each: how long a charge could be given back, width and number of the window in its name
--- (0 if there is none). Answers 1, -4 for a key of another window, -1 and why if one of them was not ours.
+-- KEYS: the cells. ARGV: nonce, then four for each: how long a charge could be given back; width and number of the window in its name
+-- and what a unit counts as there (0 if there is none). Answers 1, -4 for a key of another window, -1 and why if one was not ours.
 local answer = { 1, ARGV[1], now, '' }
 for i = 1, #KEYS do
-  local width = tonumber(ARGV[3 * i])
-  if width > 0 and floor(now / width) ~= tonumber(ARGV[3 * i + 1]) then
+  local width = tonumber(ARGV[4 * i - 1])
+  if width > 0 and floor(now / width) ~= tonumber(ARGV[4 * i]) then
     return { -4, ARGV[1], now, '' }
   end
 end
 for i = 1, #KEYS do
-  local span, counted = tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i]) > 0
+  local span, unit = tonumber(ARGV[4 * i - 2]), tonumber(ARGV[4 * i + 1])
   local cell, reset, blocked = found(KEYS[i])
   if not cell and not foreign(reset) then
     return reset
-  elseif not cell or not (own(cell) or (counted and tonumber(cell))) then
-    answer = { -1, ARGV[1], now, cell and 'another application has data here' or reset.err }
-  elseif cell ~= '' then
-    local text, life = 'z' .. format('%016.0f', now), span
+  elseif not cell or not own(cell, unit) then
+    answer = { -1, ARGV[1], now, cell and FOREIGN.err or reset.err }
+  else
+    -- Also where nothing was: what is charged at this very microsecond and given back may be from before.
+    local text, life = 'z' .. format('%016.0f%016.0f', now, now + span), span
     if blocked > now then
       text, life = 'x' .. format('%016.0f', blocked) .. text, max(life, blocked - now)
     end
-    local trouble = store(KEYS[i], '', text, life, 0)
+    local trouble = store(KEYS[i], '', text, life)
     if trouble then
       return trouble
     end

@@ -1,10 +1,10 @@
 -- Charges that are made all or none: the limits of one key, and of several. Owns that nothing is written on a denial.
 -- KEYS: homes, in which blocks are; then a cell for each charge. ARGV: how many homes; for each, whether its block denies ("1");
--- then ten for each charge: nine as the judges take them, and whether it counts without denying ("1").
+-- then eight for each charge: seven as `asked` takes them, and whether it counts without denying ("1").
 -- Answers: status, nonce, now, which home is blocked (0: none), until when; then for each charge what was granted and what was found.
 local homes = tonumber(ARGV[1])
 local first = 1 + homes
-local nonce = ARGV[first + 8]
+local nonce = ARGV[first + 6]
 local in_shadow, until_when = 0, 0
 for h = 1, homes do
   local cell, reset, blocked = found(KEYS[h])
@@ -22,43 +22,42 @@ for h = 1, homes do
 end
 local answer, pending, denied, repeats = { 0, nonce, now, in_shadow, until_when }, {}, false, false
 for part = 1, #KEYS - homes do
-  local key, a = KEYS[homes + part], first + 10 * (part - 1)
+  local key, a = KEYS[homes + part], first + 8 * (part - 1)
   local before = pending[key]
   local cell, reset
   if before then
     cell, reset = before[1], before[2]
   else
-    local blocked
-    cell, reset, blocked = found(key)
-    if not cell and not foreign(reset) then
-      return reset
+    cell, reset = found(key)
+    if not cell then
+      if not foreign(reset) then
+        return reset
+      end
+      return { -1, nonce, now, reset.err }
     end
   end
-  local units, one, two, three, text, life, span
-  if cell then
-    units, one, two, three, text, life, span = judges[ARGV[a + 1]](cell, a)
-  end
+  local looks, units, one, two, three, text, life = asked(cell, a)
   if not units then
-    return { -1, nonce, now, cell and 'another application has data here' or reset.err }
+    return { -1, nonce, now, FOREIGN.err }
   elseif units == -4 then
     return { -4, nonce, now }
   end
   repeats = repeats or units == -2
-  if units == 0 and ARGV[a + 2] ~= '0' and ARGV[a + 10] ~= '1' then
+  if units == 0 and ARGV[a + 2] ~= '0' and ARGV[a + 8] ~= '1' then
     denied = true
     -- What was taken before it is not: only leftovers of a jumped clock are stored.
     for other, entry in pairs(pending) do
-      pending[other] = entry[6] and entry or nil
+      pending[other] = entry[4] and entry or nil
     end
   end
-  if text and ARGV[a + 9] ~= '1' and (units == 0 or not denied) then
-    pending[key] = { text, reset, life, span, key, units == 0 }
+  if text and not looks and (units == 0 or not denied) then
+    pending[key] = { text, reset, life, units == 0 }
   end
-  answer[5 + part] = { units, one, two or 0, three or 0 }
+  answer[5 + part] = { units, one, two, three }
 end
 if not repeats then
   for key, entry in pairs(pending) do
-    local trouble = store(key, entry[2], entry[1], entry[3], entry[4])
+    local trouble = store(key, entry[2], entry[1], entry[3])
     if trouble then
       return trouble
     end

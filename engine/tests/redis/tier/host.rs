@@ -151,7 +151,18 @@ impl Host {
 
     pub fn patient(server: &Server, config: CacheConfig, deadline_ms: u64) -> Self {
         let link = link_to(server);
-        let far = Far::new(link.clone(), deadline_ms * MILLI);
+        Host::through(server, config, deadline_ms, link.clone(), link)
+    }
+
+    /// What the tier asks goes through `remote`, the rest through `link`.
+    pub fn through(
+        server: &Server,
+        config: CacheConfig,
+        deadline_ms: u64,
+        link: Arc<Link>,
+        remote: Arc<dyn Remote>,
+    ) -> Self {
+        let far = Far::new(remote, deadline_ms * MILLI);
         let tier = Tier::new(&config, Home::new("test", "cache", "c"), &far);
         let cache = Arc::new(Cache::before(config, Arc::new(NoCopies), tier.clone()));
         let (sender, letters) = channel();

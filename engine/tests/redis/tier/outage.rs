@@ -6,8 +6,11 @@ use crate::server::Server;
 use spillway_engine::clock::monotonic;
 use spillway_engine::primitive::cache::{CacheConfig, UpTo};
 use spillway_engine::primitive::remote::cache::{Claimed, Fetched};
+use spillway_engine::redis::link::Link;
+use spillway_engine::redis::{Ask, Done, Remote, Trouble};
 use spillway_engine::store::flights::Purpose;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -59,6 +62,68 @@ fn what_a_frozen_redis_had_been_told_does_not_come_back_after_what_came_later() 
     }
 }
 
+/// A way to Redis that can be shut: what is asked meanwhile gets there later, long after whoever asked has given up.
+struct Valve {
+    link: Arc<Link>,
+    shut: Mutex<Option<Vec<Ask>>>,
+}
+
+impl Remote for Valve {
+    fn ask(&self, ask: Ask, done: Done) -> Result<(), (Trouble, Done)> {
+        match &mut *self.shut.lock().unwrap() {
+            None => self.link.ask(ask, done),
+            Some(held) => {
+                held.push(ask);
+                std::thread::spawn(move || {
+                    sleep(Duration::from_millis(60));
+                    done(Err(Trouble::Late));
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn flush(&self) {
+        self.link.flush();
+    }
+
+    fn is_up(&self) -> bool {
+        self.link.is_up()
+    }
+
+    fn is_cluster(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_set_that_gets_to_redis_after_its_time_is_not_done() {
+    let server = Server::start();
+    let link = crate::asking::link_to(&server);
+    let valve = Arc::new(Valve { link: link.clone(), shut: Mutex::new(None) });
+    let one = Host::through(&server, config(), 60, link, valve.clone());
+    let other = Host::new(&server);
+    *valve.shut.lock().unwrap() = Some(Vec::new());
+    assert!(one.set("a", &text("old")).owed && one.set_version("old").owed);
+    assert!(!other.delete("a").owed && !other.set_version("new").owed);
+    let held: Vec<Ask> = valve.shut.lock().unwrap().take().unwrap();
+    assert!(held.len() >= 2);
+    for ask in held {
+        let (sender, receiver) = channel();
+        let ask = Ask { deadline: monotonic() + 5_000_000_000, ..ask };
+        assert!(valve.link.ask(ask, Box::new(move |answer| sender.send(answer).unwrap())).is_ok());
+        valve.flush();
+        receiver.recv_timeout(Duration::from_secs(5)).unwrap().unwrap();
+        assert!(matches!(other.fetch("a", UpTo::Any), Fetched::Miss));
+    }
+    assert_eq!(other.cache.version().as_deref(), Some("new"));
+    one.believes();
+    assert!(matches!(one.fetch("a", UpTo::Any), Fetched::Miss));
+    // What was owed does not overrule what came later, either.
+    Host::hears(&[&one, &other]);
+    assert_eq!([&one, &other].map(|host| host.cache.version()), [Some("new".to_owned()), Some("new".to_owned())]);
+}
+
 #[test]
 fn while_something_is_owed_nothing_is_read() {
     let server = Server::start();
@@ -90,7 +155,7 @@ fn a_change_is_not_overtaken_by_a_look_that_is_asked_after_it() {
     // Not even sent.
     assert!(matches!(host.fetch("a", UpTo::Any), Fetched::Alone));
     assert_eq!(host.get_or_set("a", || text("new")).as_deref(), Some("new"));
-    spillway_engine::redis::Remote::flush(&*host.link);
+    host.link.flush();
     assert_eq!(receiver.recv_timeout(Duration::from_secs(5)).unwrap().found, 1);
     assert_eq!(host.get("a").as_deref(), Some("new"));
 }

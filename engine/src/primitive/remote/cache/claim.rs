@@ -133,6 +133,8 @@ impl Tier {
                 if serves {
                     self.counts.hits.add();
                     let landed = cache.land_copy(&claim.ledger, claim.receipt, claim.lead, &copied, now);
+                    // Who led the flight before may have left a lease.
+                    self.give_up(claim.lead.flight);
                     let claimed = landed.map_or(Claimed::Gone, |(value, kept)| {
                         Claimed::Hit(super::fetch::hit_of(value, kept, &copied))
                     });
@@ -233,7 +235,9 @@ impl Tier {
             return self.look_for(claim.clone(), now());
         }
         let nothing = crate::primitive::cache::Copied::nothing(cache.life_of(0, true, None, None, now()));
-        match cache.land_copy(&claim.ledger, claim.receipt, claim.lead, &nothing, now()) {
+        let landed = cache.land_copy(&claim.ledger, claim.receipt, claim.lead, &nothing, now());
+        self.give_up(claim.lead.flight);
+        match landed {
             Some((value, _)) => claim.end(Claimed::Hit(super::fetch::hit_of(value, false, &nothing))),
             None => claim.end(Claimed::Gone),
         }

@@ -137,6 +137,8 @@ impl Tier {
             catching.served = std::mem::take(&mut catching.next);
             drop(catching);
             self.fetch_since(since);
+            // Whoever asks for it, on whichever thread: it is rare.
+            self.remote.flush();
         }
     }
 

@@ -9,11 +9,11 @@ const { test } = require('node:test')
 const { Worker } = require('node:worker_threads')
 const { spillway } = require('../index.js')
 const { lease } = require('../kit/lease.js')
-const { redis, until } = require('./redis/servers.js')
+const { cluster, redis, until } = require('./redis/servers.js')
 
 const HELPER = path.join(__dirname, 'threads', 'leasing.js')
 const FENCED = path.join(__dirname, 'threads', 'fenced.js')
-const KILLS = Number(process.env.SPILLWAY_KILLS ?? 15)
+const KILLS = Number(process.env.SPILLWAY_KILLS ?? 10)
 const prefix = 'leases'
 
 async function opened(t, server, options, name = 'job') {
@@ -76,10 +76,10 @@ test('a process that ends by itself, or a thread that is ended, gives it back at
   const server = await redis(t)
   const options = { ttl: '60s' }
   const { job } = await opened(t, server, options)
-  const { child, next } = process_(t, server, { options })
+  const { child, next } = process_(t, server, { options, exits: true })
   await next()
-  child.kill('SIGTERM')
-  // A signal without a handler is a kill; process.exit() is not.
+  await new Promise((resolve) => child.once('exit', resolve))
+  assert.equal((await job.tryAcquire()).tookOver, false, 'process.exit() releases')
   const thread = new Worker(HELPER, { workerData: { redis: server.url, prefix, name: 'job', options, key: 'k' } })
   await heard(thread)()
   const waiting = job.acquire({ key: 'k', wait: 10_000 })
@@ -88,6 +88,27 @@ test('a process that ends by itself, or a thread that is ended, gives it back at
   await thread.terminate()
   assert.equal((await waiting).tookOver, false)
   assert.ok(performance.now() - began < 1_500, `after ${performance.now() - began} ms`)
+})
+
+test('in a cluster each key is held where it belongs, and who waits is told there too', async (t) => {
+  const { urls } = await cluster(t)
+  const open = async () => {
+    const sp = spillway({ redis: { urls, cluster: true }, prefix, env: false, isolated: true })
+    t.after(() => sp.close())
+    await sp.ready()
+    return lease(sp, 'job')
+  }
+  const [one, two] = [await open(), await open()]
+  const keys = Array.from({ length: 40 }, (_, at) => `key ${at}`)
+  const held = await Promise.all(keys.map((key) => one.acquire({ key })))
+  assert.deepEqual(await Promise.all(keys.map((key) => two.tryAcquire(key))), Array(40).fill(null))
+  const waiting = Promise.all(keys.map((key) => two.acquire({ key, wait: 10_000 })))
+  await pause(100)
+  const began = performance.now()
+  await Promise.all(held.map((each) => each.release()))
+  const theirs = await waiting
+  assert.ok(performance.now() - began < 450, `told after ${performance.now() - began} ms`)
+  theirs.forEach(({ fence }, at) => assert.ok(fence > held[at].fence))
 })
 
 test('a process whose event loop hangs keeps it under maxStall and loses it beyond', async (t) => {

@@ -39,6 +39,8 @@ class Rights {
     this.#native = place.native
     this.#id = id
     this.#place = place
+    // process.exit() runs no hook of native code.
+    if (place.native.rightsWatchEnd()) process.once('exit', () => place.native.rightsEnd())
   }
 
   /**

@@ -163,6 +163,8 @@ pub(crate) struct Environment {
     next_ask: Cell<AskId>,
     /// What came with the last answer, until JavaScript takes it.
     pub(crate) payload: Cell<Option<Payload>>,
+    /// Whether its JavaScript sees to what it holds when the process ends.
+    end_is_seen: Cell<bool>,
 }
 
 impl Environment {
@@ -266,6 +268,27 @@ impl Environment {
         self.attached.get().map_or(0, |attached| attached.slots.read(slot))
     }
 
+    /// What it holds goes back, for good, and is on its way when this returns: the process is about to end, which tells no hook.
+    pub(crate) fn give_all_back(&self) {
+        if let Some(attached) = self.attached.get() {
+            attached.ledger.close(&monotonic);
+        }
+        self.flush_rights();
+    }
+
+    fn flush_rights(&self) {
+        for place in &self.handles.borrow().places {
+            if let Some((rights, ..)) = place.value.as_ref().and_then(|open| open.handle.rights()) {
+                rights.flush();
+            }
+        }
+    }
+
+    /// Whether nobody has asked this before.
+    pub(crate) fn is_first_to_see_the_end(&self) -> bool {
+        !self.end_is_seen.replace(true)
+    }
+
     /// One more, or one less, waits for a letter.
     pub(crate) fn count_wait(&self, env: sys::napi_env, begins: bool) {
         let before = self.waits.get();
@@ -308,14 +331,12 @@ impl Environment {
             attached.mailbox.close();
             attached.ledger.close(&monotonic);
         }
+        // What went back a moment ago is on its way before the thread is gone.
+        self.flush_rights();
         // A handle's names stay open: state outlives the workers that come and go.
         for Open { handle, .. } in self.handles.take().places.into_iter().filter_map(|place| place.value) {
-            if let Handle::Bulkhead(bulkhead) = &handle {
+            if let Handle::Bulkhead(bulkhead) = handle {
                 bulkhead.close(&monotonic);
-            }
-            // What went back a moment ago is on its way before the process is gone.
-            if let Some((rights, ..)) = handle.rights() {
-                rights.flush();
             }
         }
         for kept in self.registries.take().places.into_iter().filter_map(|place| place.value) {
@@ -335,6 +356,7 @@ pub(crate) fn install(env: sys::napi_env, exports: sys::napi_value) -> napi::Res
         waits: Cell::new(0),
         next_ask: Cell::new(0),
         payload: Cell::new(None),
+        end_is_seen: Cell::new(false),
     }));
     // SAFETY: `env` is the environment being set up. The box is freed by `free`, which Node calls after the last callback and
     // after every cleanup hook of `env`.

@@ -22,6 +22,7 @@ async function main() {
   say({ fence: held.fence, tookOver: held.tookOver, token: held.token, at: Date.now() })
   // So that the message is out before.
   await new Promise((resolve) => setTimeout(resolve, 20))
+  if (task.exits) process.exit(0)
   if (hangMs === undefined) return void setInterval(() => {}, 1_000)
   hang(hangMs)
   const within = held.expiresInMs

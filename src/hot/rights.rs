@@ -125,10 +125,25 @@ unsafe extern "C" fn token(env: sys::napi_env, info: sys::napi_callback_info) ->
     })
 }
 
+/// `rightsWatchEnd()` → whether this is the first call: whoever gets true sees to it that `rightsEnd` is called when the process ends
+unsafe extern "C" fn watch_end(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| call.boolean(call.environment.is_first_to_see_the_end()))
+}
+
+/// `rightsEnd()`: the process ends, and what this environment holds goes back
+unsafe extern "C" fn end(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    enter::<1>(env, info, |call| {
+        call.environment.give_all_back();
+        Ok(std::ptr::null_mut())
+    })
+}
+
 pub(super) const CALLBACKS: &[(&str, Callback)] = &[
     ("rightsAcquire", acquire),
     ("rightsRelease", release),
     ("rightsRenew", renew),
     ("rightsLeft", left),
     ("rightsToken", token),
+    ("rightsWatchEnd", watch_end),
+    ("rightsEnd", end),
 ];

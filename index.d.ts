@@ -328,7 +328,8 @@ export interface Limiter<M extends Mode = 'sync'> extends Primitive {
   /** Forgets what the key has spent in its cell: it has its full burst again. A block of it stays. */
   reset(key: string): Answer<M, void>
   /**
-   * As `consume` for each key in order, 64 keys in one crossing to native code and at one moment: cheaper for each than a call.
+   * As `consume` for each key in order, 64 keys in one crossing to native code and at one moment: cheaper for each than a call. Over
+   * Redis 512 keys are asked together, and then the next.
    * @param costs one for each key. Default 1 each. A key or cost that is none throws before anything is charged.
    */
   consumeMany(keys: readonly string[], costs?: readonly number[]): Answer<M, Decision[]>

@@ -27,12 +27,16 @@ const TROUBLES = [
   ],
 ]
 
+/** How much later than its deadline an answer may come. */
+const LATE_MS = 50
+
 /** What was warned of in this thread. @type {Set<string>} */
 const warned = new Set()
 const MOST_WARNINGS = 100
 
 class RedisStore {
   #native
+  #deadlineMs
   /** As text, with what it signs on with: to compare, and never to be shown. */
   #target
   /** Whether somebody asked by ready(): he is told, and needs no warning. */
@@ -48,6 +52,7 @@ class RedisStore {
   constructor(native, target, prefix, isolated) {
     this.#native = native
     this.#target = JSON.stringify(target)
+    this.#deadlineMs = target.deadlineMs
     this.registry = native.openRedis(
       this.#target,
       prefix,
@@ -78,7 +83,7 @@ class RedisStore {
   /** What was asked before is answered first. */
   async close() {
     this.#isClosed = true
-    await this.asks.over()
+    await this.asks.over(this.#deadlineMs + LATE_MS)
     this.#native.closeRegistry(this.registry)
   }
 

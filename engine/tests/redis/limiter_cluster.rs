@@ -2,6 +2,7 @@
 //! a question takes changes no verdict.
 
 use crate::clusters::Cluster;
+use crate::dice::Dice;
 use crate::limiters::{Text, all, bucket, consume, fixed, open_on, peek, refund, reset, sliding, strict};
 use crate::opening::opened;
 use spillway_engine::clock::{Moment, monotonic, wall};
@@ -11,10 +12,6 @@ use spillway_engine::primitive::remote::limiter::By;
 use spillway_engine::redis::name::{Home, slot_of};
 use std::collections::HashSet;
 use std::sync::Arc;
-
-#[path = "../proofs/dice.rs"]
-mod dice;
-use dice::Dice;
 
 fn now() -> Moment {
     Moment { mono: monotonic(), wall: wall() }

@@ -14,6 +14,8 @@ mod asking;
 mod certificates;
 mod clusters;
 mod crossing;
+#[path = "../proofs/dice.rs"]
+mod dice;
 mod fleet;
 mod holders;
 mod impostor;

@@ -28,7 +28,7 @@ const NODE: [&str; 8] = [
 ];
 
 impl Cluster {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let nodes: Vec<Server> = (0..6).map(|_| Server::with(&NODE)).collect();
         let addresses: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
         let output = Command::new("redis-cli")
@@ -56,7 +56,7 @@ impl Cluster {
     }
 
     /// With one address only: the others are learned of.
-    fn target(&self) -> Target {
+    pub fn target(&self) -> Target {
         Target { deadline: 200 * MILLI, ..target_of(&[self.nodes[5].port], Mode::Cluster) }
     }
 

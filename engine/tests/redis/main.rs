@@ -18,6 +18,7 @@ mod fleet;
 mod holders;
 mod impostor;
 mod limiter_cells;
+mod limiter_cluster;
 mod limiter_lease;
 mod limiter_traces;
 mod limiter_vectors;

@@ -193,7 +193,7 @@ impl Host {
     pub fn changed(&self, act: impl FnOnce(Box<dyn FnOnce(Changed) + Send>)) -> Changed {
         let (sender, receiver) = channel();
         act(Box::new(move |changed| sender.send(changed).unwrap()));
-        self.link.flush();
+        self.tier.flush();
         receiver.recv_timeout(Duration::from_secs(20)).expect("every change is answered")
     }
 
@@ -245,7 +245,7 @@ impl Host {
             return Fetched::Alone;
         }
         self.tier.fetch(key_of(&units), up_to, Vec::new(), monotonic(), move |fetched| sender.send(fetched).unwrap());
-        self.link.flush();
+        self.tier.flush();
         receiver.recv_timeout(Duration::from_secs(20)).expect("every look is answered")
     }
 
@@ -285,7 +285,7 @@ impl Host {
         if self.tier.is_worth_asking(key_of(&units).fingerprint) {
             let ledger = self.handle.ledger();
             self.tier.claim(ledger, receipt, key_of(&units), purpose, monotonic(), done);
-            self.link.flush();
+            self.tier.flush();
         } else {
             done(Claimed::Alone);
         }
@@ -314,13 +314,13 @@ impl Host {
 
     pub fn land(&self, receipt: Receipt, encoded: &Encoded<'_>) -> Option<u64> {
         let landed = self.handle.land(receipt, encoded, monotonic()).unwrap();
-        self.link.flush();
+        self.tier.flush();
         landed
     }
 
     pub fn fail(&self, receipt: Receipt) {
         self.handle.fail(receipt, &monotonic);
-        self.link.flush();
+        self.tier.flush();
     }
 
     /// Get it, or load it by `load`.

@@ -108,6 +108,7 @@ fn a_set_that_gets_to_redis_after_its_time_is_not_done() {
     assert!(!other.delete("a").owed && !other.set_version("new").owed);
     let held: Vec<Ask> = valve.shut.lock().unwrap().take().unwrap();
     assert!(held.len() >= 2);
+    sleep(Duration::from_millis(120));
     for ask in held {
         let (sender, receiver) = channel();
         let ask = Ask { deadline: monotonic() + 5_000_000_000, ..ask };

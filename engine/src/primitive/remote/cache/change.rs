@@ -103,7 +103,7 @@ impl Tier {
         if known {
             let born = Some(self.replica.moment() + 1);
             self.send_set(Setting { born, ..setting }, now());
-            self.remote.flush();
+            self.flush();
         } else {
             self.set_failed(setting, now());
         }
@@ -157,7 +157,7 @@ impl Tier {
                     Some(3) if !setting.retried => {
                         let setting = Setting { retried: true, ..setting };
                         tier.catch_up(Box::new(move |tier, _| tier.send_set(setting, super::now())));
-                        tier.remote.flush();
+                        tier.flush();
                     }
                     // Until then the server may still do it.
                     _ => tier.set_failed(setting, deadline + tier.deadline),

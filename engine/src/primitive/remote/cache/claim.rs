@@ -167,7 +167,7 @@ impl Tier {
             move |tier, answer| {
                 let Ok(value) = answer else {
                     // Perhaps it is ours after all: then what is loaded may be stored under it.
-                    tier.take_lease(claim.lead.flight, token, &claim.reader.spot, false);
+                    tier.take_lease(claim.lead.flight, token, &claim.reader.spot, false, reloads);
                     return claim.end(Claimed::Alone);
                 };
                 if let Some(ms) = number_at(&value, 1) {
@@ -186,7 +186,7 @@ impl Tier {
             },
         );
         // On the thread of the connections nobody else says that the turn is over.
-        self.remote.flush();
+        self.flush();
     }
 
     fn look_again(self: &Arc<Self>, claim: &Arc<Claim>) {
@@ -194,12 +194,13 @@ impl Tier {
             return claim.end(Claimed::Alone);
         }
         self.look_for(claim.clone(), now());
-        self.remote.flush();
+        self.flush();
     }
 
     fn lead_all(self: &Arc<Self>, claim: &Arc<Claim>, token: [u8; 28], fence: u64) {
         let Some(cache) = self.cache() else { return claim.end(Claimed::Alone) };
-        self.take_lease(claim.lead.flight, token, &claim.reader.spot, true);
+        let reloads = claim.purpose == Purpose::Reload;
+        self.take_lease(claim.lead.flight, token, &claim.reader.spot, true, reloads);
         if cache.renew(claim.lead, now()) {
             self.counts.loads_led.add();
             claim.end(Claimed::Lead(fence));

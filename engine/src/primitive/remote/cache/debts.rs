@@ -128,7 +128,7 @@ impl Tier {
             let paid = change.clone();
             self.carry_out(change, move |tier, done| tier.paid(paid, done));
         }
-        self.remote.flush();
+        self.flush();
     }
 
     fn paid(self: &Arc<Self>, change: Change, done: bool) {

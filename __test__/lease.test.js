@@ -190,6 +190,19 @@ test('a thread that hangs keeps it under maxStall, and loses it beyond', async (
   assert.deepEqual(await long.next(), { within: 0, aborted: true, code: 'E_LEASE_LOST', expiresInMs: 0 })
 })
 
+test('what is got and lost while the loop hangs is known to be lost', async (t) => {
+  const { job } = opened(t, { ttl: 100, maxStall: 100 })
+  const first = await job.acquire()
+  const waiting = job.acquire()
+  await pause(20)
+  void first.release()
+  // The letter that it is held has come, and that it is lost will, before anybody here has run.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
+  const held = await waiting
+  await pause(0)
+  assert.deepEqual([held.expiresInMs, held.signal.aborted, held.signal.reason?.code], [0, true, 'E_LEASE_LOST'])
+})
+
 test('a thread that ends gives it back at once', async (t) => {
   const options = { ttl: '60s' }
   const { name, job } = opened(t, options, {})

@@ -12,7 +12,7 @@ const { misuse, shown } = require('./misuse.js')
 const { details, troubleOf } = require('./native.js')
 const { nestingOf } = require('./nesting.js')
 const { Options, DAY } = require('./options.js')
-const { Permit, hold, release } = require('./permit.js')
+const { Permit, hold, holdFar, release } = require('./permit.js')
 const { NORMAL, rankOf } = require('./priorities.js')
 const { Refusal, refusalInfo } = require('./refusals.js')
 const { Rights } = require('./rights.js')
@@ -450,8 +450,12 @@ class Bulkhead {
     const served = typeof right !== 'string'
     if (!served || right.isQueued) this.#waited(key, this.#place.now() - began, served)
     if (!served) return this.#refused(key, undefined, lateOf(this.name, queueTimeoutMs))
-    const onExpired = () => this.#expired(key)
-    return hold(this.#native, right.receipt, onExpired, right.fence || undefined, this.#place.asks)
+    const held = holdFar(this.#native, right.receipt, right.fence || undefined, this.#place.asks)
+    rights.watch(right, () => {
+      held.out = false
+      this.#expired(key)
+    })
+    return held
   }
 
   /**

@@ -26,12 +26,10 @@ function giveBack(native, receipt) {
  * @param {Native} native
  * @param {number} receipt
  * @param {(() => void) | undefined} onExpired where permits expire: what else to do then
- * @param {number} [fence]
- * @param {Asks} [asks]
  * @returns {Held}
  */
-function hold(native, receipt, onExpired, fence, asks) {
-  const held = { native, receipt, out: true, leased: onExpired !== undefined, fence, asks }
+function hold(native, receipt, onExpired) {
+  const held = { native, receipt, out: true, leased: onExpired !== undefined, fence: undefined, asks: undefined }
   if (onExpired !== undefined) {
     mailbox.expect(receipt, {
       onExpired: () => {
@@ -42,6 +40,18 @@ function hold(native, receipt, onExpired, fence, asks) {
     })
   }
   return held
+}
+
+/**
+ * The same over Redis; whoever asked hears when it is lost.
+ * @param {Native} native
+ * @param {number} receipt
+ * @param {number | undefined} fence
+ * @param {Asks | undefined} asks
+ * @returns {Held}
+ */
+function holdFar(native, receipt, fence, asks) {
+  return { native, receipt, out: true, leased: true, fence, asks }
 }
 
 /**
@@ -84,4 +94,4 @@ class Permit {
   }
 }
 
-module.exports = { Permit, hold, release }
+module.exports = { Permit, hold, holdFar, release }

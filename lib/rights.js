@@ -17,6 +17,8 @@ const { asks, details, troubleOf } = require('./native.js')
  * @property {boolean} isAlone whether the fail mode let in
  * @property {boolean} tookOver whether somebody had held it who never released it
  * @property {boolean} isQueued whether it was waited for in the line
+ * @property {boolean} isLost whether it was lost before it was released
+ * @property {(() => void) | undefined} onLost
  */
 /** Why nothing came of it. @typedef {'full' | 'unavailable' | 'late'} No */
 
@@ -78,9 +80,9 @@ class Rights {
       signal?.addEventListener('abort', abort, { once: true })
       mailbox.expect(receipt, {
         onSettled: (code) => {
-          const right = code === ADMITTED ? rightOf(receipt) : undefined
           over()
-          resolve(right ?? (code === UNAVAILABLE ? 'unavailable' : 'full'))
+          if (code === ADMITTED) resolve(held(rightOf(receipt)))
+          else resolve(code === UNAVAILABLE ? 'unavailable' : 'full')
         },
       })
       // What is decided at once is told by a letter that nobody else delivers.
@@ -89,12 +91,13 @@ class Rights {
   }
 
   /**
-   * Hears of it once: when it is lost.
+   * Hears of it once: when it is lost, or has been.
    * @param {Right} right
    * @param {() => void} onLost
    */
-  watch({ receipt }, onLost) {
-    mailbox.expect(receipt, { onExpired: onLost })
+  watch(right, onLost) {
+    if (right.isLost) onLost()
+    else right.onLost = onLost
   }
 
   /**
@@ -168,7 +171,22 @@ class Rights {
  */
 function rightOf(receipt) {
   const [, , fence, ticket, alone, tookOver, queued] = details
-  return { receipt, ticket, fence, isAlone: alone === 1, tookOver: tookOver === 1, isQueued: queued === 1 }
+  const right = { receipt, ticket, fence, isAlone: alone === 1, tookOver: tookOver === 1, isQueued: queued === 1 }
+  return { ...right, isLost: false, onLost: undefined }
+}
+
+/**
+ * From the very letter on that says it is held: the one that says it is lost may be the next, before whoever waited runs.
+ * @param {Right} right
+ */
+function held(right) {
+  mailbox.expect(right.receipt, {
+    onExpired: () => {
+      right.isLost = true
+      right.onLost?.()
+    },
+  })
+  return right
 }
 
 module.exports = { Rights }

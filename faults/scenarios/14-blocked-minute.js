@@ -20,7 +20,7 @@ module.exports = {
       const blocked = holder.ask('block', ms)
       let taken
       for (; scene.now() < began + ms && taken === undefined; await scene.sleep(ttlMs / 10))
-        taken = await rival.ask('lease')
+        taken = (await rival.ask('lease')) ?? undefined
       const after = scene.now() - began
       if (kept) scene.check(taken === undefined, `blocked ${ms / 1000} s, maxStall ${maxStallMs / 1000} s: kept`)
       else {

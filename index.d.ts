@@ -328,7 +328,8 @@ export interface Limiter<M extends Mode = 'sync'> extends Primitive {
   /** Forgets what the key has spent in its cell: it has its full burst again. A block of it stays. */
   reset(key: string): Answer<M, void>
   /**
-   * As `consume` for each key in order, 64 keys in one crossing to native code and at one moment: cheaper for each than a call.
+   * As `consume` for each key in order, 64 keys in one crossing to native code and at one moment: cheaper for each than a call. Over
+   * Redis 512 keys are asked together, and then the next.
    * @param costs one for each key. Default 1 each. A key or cost that is none throws before anything is charged.
    */
   consumeMany(keys: readonly string[], costs?: readonly number[]): Answer<M, Decision[]>
@@ -857,7 +858,10 @@ export interface Cache<T = unknown, M extends Mode = 'sync'> extends Primitive {
    * Whether there was something. A load that is under way does not make it fresh again.
    */
   expire(key: string): Answer<M, boolean>
-  /** Deletes every key that begins with it, and says how many. Looks at every entry: for operators, not for every request. */
+  /**
+   * Deletes every key that begins with it, and says how many. Looks at every entry: for operators, not for every request. Over Redis
+   * it counts what lies there, though its tags may have made it unreadable.
+   */
   deletePrefix(prefix: string): Answer<M, number>
   /**
    * Over Redis: the keys that are kept there, in no order, a batch at a time as they are asked for. A key that comes or goes meanwhile may

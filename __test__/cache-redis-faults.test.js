@@ -7,21 +7,13 @@ const { test } = require('node:test')
 const { proxy } = require('./redis/proxy.js')
 const { redis } = require('./redis/servers.js')
 const { freePort } = require('./redis/ports.js')
-const { host, hosts, isLive, liveHosts, ownPrefix, soon } = require('./hosts.js')
+const { host, hosts, isInMemory, isLive, liveHosts, ownPrefix, soon } = require('./hosts.js')
 const { loader, never } = require('./caches.js')
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Hosts with the deadline that there is by default. */
 const opened = (t, url, ...given) => liveHosts(t, { url }, ...given)
-
-/** Whether it is in memory, so that Redis is not asked. */
-const isInMemory = (cache, key) => async () => {
-  const before = cache.stats().redis
-  const value = await cache.get(key)
-  const after = cache.stats().redis
-  return value !== undefined && after.hits + after.misses === before.hits + before.misses
-}
 
 /** Calls each method once; none may fail, and all have to be answered soon. */
 async function everyCall(cache, key) {

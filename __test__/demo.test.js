@@ -177,3 +177,15 @@ test('what the demo does not know, it says', async () => {
     assert.match(stderr, /usage: npm run demo/)
   }
 })
+
+test('three processes share one limit and one cache through Redis, which is killed meanwhile', async () => {
+  const { error, stdout, stderr } = await new Promise((resolve) => {
+    execFile(process.execPath, [DEMO, '--redis'], { timeout: 120_000 }, (failed, out, err) => {
+      resolve({ error: failed, stdout: out, stderr: err })
+    })
+  })
+  assert.equal(error, null, stdout + stderr)
+  assert.match(stdout, /50 an hour allowed: 50 accepted/)
+  assert.match(stdout, /the catalogue was asked 20 times/)
+  assert.doesNotMatch(stdout, /NOT/)
+})

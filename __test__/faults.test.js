@@ -3,14 +3,23 @@
 'use strict'
 
 const assert = require('node:assert/strict')
-const { test } = require('node:test')
+const { describe, test } = require('node:test')
 const { about, names, play } = require('../faults/run.js')
 const { table } = require('../faults/table.js')
 
-for (const name of names()) {
+/** Whether its figures are counts, not milliseconds, so that another may run beside it. */
+const isPatient = (name) => about(name).isPatient === true
+
+/** @param {string} name */
+function played(name) {
   const { fault, must } = about(name)
   test(`${fault}: ${must}`, async () => {
     const row = await play(name, { short: true })
     assert.ok(row.ok, `${table([row])}\n${row.broken ?? ''}`)
   })
 }
+
+describe('faults whose figures are counts', { concurrency: 3 }, () => names().filter(isPatient).forEach(played))
+describe('faults whose figures are times', () => {
+  for (const name of names()) if (!isPatient(name)) played(name)
+})

@@ -37,6 +37,17 @@ async function liveHosts(t, url, count, options, prefix) {
 /** Whether Redis is asked, so nothing is owed to it and nothing was missed. */
 const isLive = (cache) => () => cache.stats().redis.state === 'live'
 
+/**
+ * Whether it is in memory, so that Redis is not asked. What has just been set elsewhere may be read twice: the message of that comes
+ * after the value, and cannot know it.
+ */
+const isInMemory = (cache, key) => async () => {
+  const before = cache.stats().redis
+  const value = await cache.get(key)
+  const after = cache.stats().redis
+  return value !== undefined && after.hits + after.misses === before.hits + before.misses
+}
+
 /** A process with such a cache, or with an adapter over one; see host-process.js for what it can be told to do. */
 async function host(t, setup) {
   const child = fork(path.join(__dirname, 'host-process.js'), { serialization: 'advanced' })
@@ -82,4 +93,4 @@ async function soon(check, mostMs = 2_000) {
   }
 }
 
-module.exports = { PATIENT, host, hosts, isLive, liveHosts, ownPrefix, soon }
+module.exports = { PATIENT, host, hosts, isInMemory, isLive, liveHosts, ownPrefix, soon }

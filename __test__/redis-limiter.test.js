@@ -215,6 +215,11 @@ test('many keys are asked for at once, each as if by itself', async (t) => {
   const [one, two] = await limiter.consumeMany(['x', 'y'], [3, 4])
   assert.deepEqual([one.ok, one.remaining, two.ok, two.reason], [true, 0, false, 'impossible'])
   assert.deepEqual(await limiter.consumeMany([]), [])
+  const crowd = await limiter.consumeMany(Array.from({ length: 12_000 }, (_, index) => `crowd-${index}`))
+  assert.ok(
+    crowd.every(({ reason, remaining }) => reason === 'allowed' && remaining === 2),
+    'more than may be in flight',
+  )
 })
 
 test('charges of several limiters are made all or none, and each gives back its own', async (t) => {

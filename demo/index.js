@@ -6,6 +6,7 @@ const { writeFileSync } = require('node:fs')
 const { availableParallelism, cpus } = require('node:os')
 const { parseArgs } = require('node:util')
 const { arrivals } = require('./arrivals.js')
+const { end, fleet } = require('./fleet/index.js')
 const { cautions, checks, reading } = require('./reading.js')
 const { run, stopAll } = require('./run.js')
 const schedules = require('./schedule.js')
@@ -18,6 +19,7 @@ const { version } = require('../package.json')
 const USAGE = `usage: npm run demo -- [options]
 
   --json <file>   writes the whole result there
+  --redis         three processes on one limit and one cache in Redis, which is killed meanwhile, instead
   --quick         a schedule of seconds: shows that it works, measures little
   --seed <n>      other arrivals (default 1)
 `
@@ -29,6 +31,7 @@ function optionsOf(args) {
     options: {
       json: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      redis: { type: 'boolean', default: false },
       seed: { type: 'string', default: '1' },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -95,6 +98,17 @@ async function demo({ json, quick, seed }) {
   return wrong.length === 0
 }
 
+/** Many processes on one Redis. */
+async function many() {
+  const out = process.stdout
+  const styles = stylesOf(out)
+  const print = (/** @type {string[]} */ ...lines) => out.write(lines.map((line) => `${line}\n`).join(''))
+  print('', `  ${styles.bold(`Spillway ${version}`)}`)
+  const ok = await fleet(print, ({ says, ok }) => `    ${ok ? styles.green('so ') : styles.red('NOT')} ${says}`)
+  print('')
+  return ok
+}
+
 /** Both runs, the answers that are still awaited at the end of the first, and starting six processes. */
 const aboutSeconds = (/** @type {import('./schedule.js').Schedule} */ schedule) =>
   Math.ceil((2 * durationMs(schedule) + schedule.without.timeoutMs) / 1000) + 2
@@ -123,11 +137,13 @@ for (const [signal, status] of /** @type {const} */ ([
 ])) {
   process.on(signal, () => {
     stopAll()
+    end()
     process.stdout.write('\n  Stopped.\n')
     process.exit(status)
   })
 }
 process.on('exit', stopAll)
+process.on('exit', end)
 // Whoever was reading has seen enough.
 process.stdout.on('error', () => process.exit(0))
 
@@ -140,7 +156,8 @@ try {
 }
 if (options.help) process.stdout.write(USAGE)
 else {
-  demo(options).then(
+  const shown = options.redis ? many() : demo(options)
+  shown.then(
     (ok) => {
       process.exitCode = ok ? 0 : 1
     },

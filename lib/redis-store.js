@@ -3,7 +3,7 @@
 'use strict'
 
 const { hostname } = require('node:os')
-const { Asks } = require('./asks.js')
+const { Asks, heard } = require('./asks.js')
 const { misuse } = require('./misuse.js')
 
 /** @typedef {import('./native.js').Native} Native */
@@ -27,12 +27,16 @@ const TROUBLES = [
   ],
 ]
 
+/** How much later than its deadline an answer may come. */
+const LATE_MS = 50
+
 /** What was warned of in this thread. @type {Set<string>} */
 const warned = new Set()
 const MOST_WARNINGS = 100
 
 class RedisStore {
   #native
+  #deadlineMs
   /** As text, with what it signs on with: to compare, and never to be shown. */
   #target
   /** Whether somebody asked by ready(): he is told, and needs no warning. */
@@ -48,6 +52,7 @@ class RedisStore {
   constructor(native, target, prefix, isolated) {
     this.#native = native
     this.#target = JSON.stringify(target)
+    this.#deadlineMs = target.deadlineMs
     this.registry = native.openRedis(
       this.#target,
       prefix,
@@ -75,8 +80,10 @@ class RedisStore {
     return JSON.parse(this.#native.redisReport(this.registry))
   }
 
-  close() {
+  /** What was asked before is answered first. */
+  async close() {
     this.#isClosed = true
+    await this.asks.over(this.#deadlineMs + LATE_MS)
     this.#native.closeRegistry(this.registry)
   }
 
@@ -91,7 +98,7 @@ class RedisStore {
   /** @param {boolean} keepsAlive whether the process waits for the answer */
   #examined(keepsAlive) {
     const ask = this.#native.redisReady(this.registry, keepsAlive)
-    return this.asks.settled(ask, (code) => {
+    return heard(ask, (code) => {
       const text = /** @type {string | undefined} */ (this.asks.payload()) ?? ''
       if (code !== 0) {
         const [name, sentence] = TROUBLES[code]

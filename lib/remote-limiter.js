@@ -25,6 +25,8 @@ const SHADOWED = 8
 const DECIDED_BY = /** @type {const} */ (['redis', 'lease', 'fail-mode'])
 /** Numbers for each key of a consumeMany(). */
 const ROW = 7
+/** Keys that are on their way together: more would be too many at once, and would wait for each other past the deadline. */
+const MANY = 512
 /** How what is no decision has ended. */
 const DONE = 0
 /** Nothing was sent. */
@@ -170,24 +172,18 @@ class RemoteLimiter {
    * @param {readonly number[]} [costs]
    * @returns {Promise<InstanceType<typeof Decision>[]>}
    */
-  consumeMany(keys, costs) {
-    try {
-      assertMany(this, keys, costs)
-      if (keys.length === 0) return Promise.resolve([])
-      const rows = new Float64Array(keys.length * ROW)
-      for (let i = 0; i < keys.length; i++) rows[i * ROW] = costs === undefined ? 1 : costs[i]
-      // Kept apart: whoever asked may change his arrays before the answer is there.
-      const [asked, paid] = [[...keys], costs && [...costs]]
-      const answer = this.#native.farConsumeMany(this.#id, rows, asked)
-      if (answer === undefined) throw this.#trouble(keys, costs)
-      if (typeof answer !== 'number') return Promise.resolve(this.#rows(rows, asked, paid))
-      return this.#asks.settled(answer, () => {
-        const bytes = /** @type {Uint8Array} */ (this.#asks.payload())
-        return this.#rows(new Float64Array(new Uint8Array(bytes).buffer), asked, paid)
-      })
-    } catch (error) {
-      return Promise.reject(error)
+  async consumeMany(keys, costs) {
+    assertMany(this, keys, costs)
+    // Copied: whoever asked may change his arrays before the answers are there.
+    const [asked, paid] = [[...keys], costs && [...costs]]
+    if (asked.length <= MANY) return this.#consumed(asked, paid)
+    /** @type {InstanceType<typeof Decision>[]} */
+    const decisions = []
+    for (let from = 0; from < asked.length; from += MANY) {
+      const [some, theirs] = [asked.slice(from, from + MANY), paid?.slice(from, from + MANY)]
+      for (const decision of await this.#consumed(some, theirs)) decisions.push(decision)
     }
+    return decisions
   }
 
   /**
@@ -268,12 +264,32 @@ class RemoteLimiter {
    */
   #answered(answer, key, cost, plan, made, reserved) {
     if (typeof answer === 'number') {
-      return this.#asks.settled(answer, (code) =>
-        this.#told(this.#decision(code === 1, key, cost, plan, made, details, 0, reserved), key),
-      )
+      const isUsual = made === undefined && plan === undefined && reserved === undefined && this.#simple
+      return this.#asks.settled(answer, (code) => {
+        if (isUsual && code === 1 && details[3] === 0) return this.#admitted(key, cost)
+        return this.#told(this.#decision(code === 1, key, cost, plan, made, details, 0, reserved), key)
+      })
     }
     if (answer === undefined) return Promise.reject(this.#trouble(key, cost, plan))
     return Promise.resolve(this.#told(this.#decision(answer, key, cost, plan, made, details, 0, reserved), key))
+  }
+
+  /**
+   * @param {string[]} keys
+   * @param {number[] | undefined} costs
+   * @returns {Promise<InstanceType<typeof Decision>[]>}
+   */
+  async #consumed(keys, costs) {
+    if (keys.length === 0) return []
+    const rows = new Float64Array(keys.length * ROW)
+    for (let i = 0; i < keys.length; i++) rows[i * ROW] = costs === undefined ? 1 : costs[i]
+    const answer = this.#native.farConsumeMany(this.#id, rows, keys)
+    if (answer === undefined) throw this.#trouble(keys, costs)
+    if (typeof answer !== 'number') return this.#rows(rows, keys, costs)
+    return this.#asks.settled(answer, () => {
+      const bytes = /** @type {Uint8Array} */ (this.#asks.payload())
+      return this.#rows(new Float64Array(new Uint8Array(bytes).buffer), keys, costs)
+    })
   }
 
   /**

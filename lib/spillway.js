@@ -284,7 +284,7 @@ class Spillway {
     for (const id of this.#handles.keys()) this.#letGo(id, false)
     this.#named.clear()
     this.#sheds.close()
-    if (this.#store !== undefined) this.#store.close()
+    if (this.#store !== undefined) await this.#store.close()
     else if (this.#registry !== undefined) this.#native.closeRegistry(this.#registry)
   }
 

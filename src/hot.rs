@@ -396,7 +396,7 @@ unsafe extern "C" fn flush_remote(env: sys::napi_env, info: sys::napi_callback_i
         let registry = call.id(0)?;
         let registries = call.environment.registries.borrow();
         if let Some(far) = registries.get(registry).and_then(|kept| kept.registry.far()) {
-            far.remote.flush();
+            far.flush();
         }
         Ok(ptr::null_mut())
     })

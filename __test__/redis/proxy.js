@@ -64,9 +64,12 @@ class Proxy {
     }
   }
 
-  /** The server's side of every connection goes, and the client is not told: its half stays open and silent. */
-  halfOpen() {
-    for (const pair of this.#pairs) {
+  /**
+   * The server's side of every connection goes, and the client is not told: its half stays open and silent.
+   * @param {(at: number) => boolean} [which] of the connections that are open, by their age
+   */
+  halfOpen(which = () => true) {
+    for (const pair of [...this.#pairs].filter((_, at) => which(at))) {
       pair.silent = true
       pair.server.destroy()
     }

@@ -8,5 +8,6 @@ module.exports = {
   row: 6,
   fault: 'cache: the same, and flipped bits',
   must: 'reconnect; no answer ever reaches another caller',
+  isPatient: true,
   run: (scene) => garbled(scene, { kind: 'cache', calls: scene.length(5_000_000, 5000), flip: 0.00002 }),
 }

@@ -8,5 +8,6 @@ module.exports = {
   row: 6,
   fault: 'limiter: garbage, truncated, swapped, added, lost and late replies',
   must: 'reconnect; no answer ever reaches another caller',
+  isPatient: true,
   run: (scene) => garbled(scene, { kind: 'limiter', calls: scene.length(5_000_000, 5000) }),
 }

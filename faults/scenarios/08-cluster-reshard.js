@@ -11,6 +11,7 @@ module.exports = {
   row: 8,
   fault: 'reshard: ASK, MOVED',
   must: 'Redis decides everything; everything is counted once',
+  isPatient: true,
   async run(scene) {
     const cluster = await scene.cluster()
     const redis = { urls: cluster.urls, cluster: true, deadline: PATIENT }

@@ -21,6 +21,7 @@ module.exports = {
   row: '9',
   fault: `${PROCESSES} processes on one strict limit, clients killed -9, SCRIPT FLUSH every ${FLUSH_EVERY_MS} ms`,
   must: `exactly ${LIMIT} of a '365d' window are admitted; what a killed process was admitted stays spent`,
+  isPatient: true,
   async run(scene) {
     const server = await scene.server()
     const going = { on: true }

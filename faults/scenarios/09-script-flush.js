@@ -12,6 +12,7 @@ module.exports = {
   row: 9,
   fault: `SCRIPT FLUSH every ${EVERY_MS} ms`,
   must: 'no user error; Redis decides everything, and everything is counted once',
+  isPatient: true,
   async run(scene) {
     const server = await scene.server()
     const redis = { url: server.url, deadline: PATIENT }

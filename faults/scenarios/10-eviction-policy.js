@@ -10,6 +10,7 @@ module.exports = {
   row: 10,
   fault: 'a maxmemory-policy that can drop limits',
   must: 'a warning once at open; none where the policy keeps them',
+  isPatient: true,
   async run(scene) {
     for (const [policy, warnings] of [
       ['allkeys-lru', 1],

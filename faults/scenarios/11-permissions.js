@@ -9,6 +9,7 @@ module.exports = {
   row: 11,
   fault: 'NOAUTH, WRONGPASS, ACL without EVAL',
   must: 'told at open by a code of its own; never a plain "limited"; no password in what is said',
+  isPatient: true,
   async run(scene) {
     const users = [`scriptless on >${PASSWORD} ~* &* +@all -eval -evalsha -eval_ro -evalsha_ro`]
     const server = await scene.server({ password: PASSWORD, users })

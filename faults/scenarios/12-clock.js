@@ -23,6 +23,7 @@ module.exports = {
   row: 12,
   fault: "Redis's clock ±1 h",
   must: 'nobody locked out for longer than one window',
+  isPatient: true,
   platform: 'linux',
   async run(scene) {
     const windowMs = scene.length(2000, 500)

@@ -2,17 +2,20 @@
 // Never closes what it has opened: the scene does.
 'use strict'
 
+const { PATIENT } = require('../budgets.js')
+
 const PROCESSES = 8
 
 module.exports = {
   row: 17,
   fault: `cold cache, callers in ${PROCESSES} processes`,
   must: 'one load in all; a loader that hangs does not wedge the others',
+  isPatient: true,
   async run(scene) {
     const callers = scene.length(10_000, 2000) / PROCESSES
     const server = await scene.server()
     const options = { ttl: '1h', loadTimeout: '1s' }
-    const hire = () => scene.client('cache', { redis: server.url, options })
+    const hire = () => scene.client('cache', { redis: { url: server.url, deadline: PATIENT }, options })
     const crew = await Promise.all(Array.from({ length: PROCESSES }, hire))
     await Promise.all(crew.map((client) => client.ask('ready')))
     const rounds = scene.length(10, 2)

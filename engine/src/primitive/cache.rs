@@ -176,7 +176,10 @@ impl Cache {
 
     /// Take over what a file holds and is not here. Answers how many values that were.
     pub fn restore(&self, path: &Path, name: &str, now: Moment) -> Result<u64, Fault> {
-        let restored = self.with_passport(name, |passport| self.bytes.restore(path, passport, now.mono, now.wall));
+        let restored = self.with_passport(name, |passport| match self.tier {
+            None => self.bytes.restore(path, passport, now.mono, now.wall),
+            Some(_) => self.bytes.restore_for_grace(path, passport, now.mono, now.wall),
+        });
         self.bump_all();
         restored
     }

@@ -13,6 +13,7 @@ pub mod sleeper;
 
 use crate::clock::Nanos;
 use crate::redis::{Push, Remote};
+use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,12 +29,17 @@ pub struct Far {
     pub deadline: Nanos,
     /// Where messages of other processes are heard; without it nothing is heard.
     pub push: Option<Arc<Push>>,
+    /// What is done at the end of each turn, before what was asked in it is sent.
+    turns: Arc<Mutex<Vec<Ending>>>,
 }
+
+/// Called at the end of a turn. Whether it is of use any more.
+type Ending = Arc<dyn Fn() -> bool + Send + Sync>;
 
 impl Far {
     /// Over `remote`, where nobody else has been seen or heard yet.
     pub fn new(remote: Arc<dyn Remote>, deadline: Nanos) -> Self {
-        Far { remote, fleet: Arc::default(), deadline, push: None }
+        Far { remote, fleet: Arc::default(), deadline, push: None, turns: Arc::default() }
     }
 
     /// The same, hearing messages.
@@ -41,6 +47,22 @@ impl Far {
     pub fn hearing(mut self, push: Arc<Push>) -> Self {
         self.push = Some(push);
         self
+    }
+
+    /// All that is asked in this turn of an event loop has been: send it now.
+    pub fn flush(&self) {
+        let ends = self.turns.lock().clone();
+        for end in ends {
+            if !end() {
+                self.turns.lock().retain(|other| !Arc::ptr_eq(other, &end));
+            }
+        }
+        self.remote.flush();
+    }
+
+    /// Have `end` called at the end of each turn, until it answers that it is of no use any more. It may ask, and nothing else.
+    pub fn at_the_end(&self, end: impl Fn() -> bool + Send + Sync + 'static) {
+        self.turns.lock().push(Arc::new(end));
     }
 
     /// How many processes share what is in Redis: this one at least.

@@ -2,13 +2,13 @@
 //! Never lets anybody wait for it: a route is one load and one look at a short list.
 
 mod refresh;
+mod ways;
 
-use super::dial::{Dial, Dialing, Obstacle, Wire};
+pub(super) use ways::Anyone;
+
 use super::node::Node;
-use super::obstacle::graver;
 use super::refusal::Refusal;
 use super::routes::Routes;
-use super::sign_on::sign_on;
 use super::slots::{Route, at};
 use super::target::{Address, Target};
 use super::thread;
@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use ways::Way;
 
 /// How many slots there are.
 const SLOTS: usize = 16_384;
@@ -131,12 +132,7 @@ impl Cluster {
         let mut members = self.members.write();
         let member = members.get_mut(index)?;
         if member.node.is_none() && !self.closed.load(Ordering::Acquire) {
-            let way = Way {
-                target: self.target.clone(),
-                address: member.address.clone(),
-                doubts: self.doubts.clone(),
-                dialled: AtomicBool::new(false),
-            };
+            let way = Way::new(&self.target, &member.address, &self.doubts);
             // Its task is queued here, and runs when nothing is locked.
             member.node = Some(Node::new(Arc::new(way), self.traffic.clone()));
         }
@@ -251,60 +247,5 @@ impl Routes for Cluster {
         }
         let nodes: Vec<Arc<Node>> = self.members.write().iter_mut().filter_map(|member| member.node.take()).collect();
         nodes.iter().for_each(Node::close);
-    }
-}
-
-/// The way to one node. Whoever has to go it a second time doubts that it is still the right one.
-struct Way {
-    target: Arc<Target>,
-    address: Address,
-    doubts: Arc<Notify>,
-    dialled: AtomicBool,
-}
-
-impl Dial for Way {
-    fn dial(&self) -> Dialing<'_> {
-        if self.dialled.swap(true, Ordering::Relaxed) {
-            self.doubts.notify_one();
-        }
-        Box::pin(sign_on(&self.target, &self.address, self.target.patience()))
-    }
-
-    fn address(&self) -> String {
-        self.address.to_string()
-    }
-}
-
-/// The way to any node, to another one each time: what is published anywhere is heard everywhere.
-pub(super) struct Anyone {
-    cluster: Arc<Cluster>,
-}
-
-impl Anyone {
-    pub(super) fn new(cluster: Arc<Cluster>) -> Arc<Self> {
-        Arc::new(Anyone { cluster })
-    }
-
-    async fn connect(&self) -> Result<Wire, Obstacle> {
-        let addresses = self.cluster.everybody();
-        let patience = self.cluster.target.share_of(addresses.len());
-        let mut worst = Obstacle::Down("no node of the cluster answers".to_owned());
-        for address in addresses {
-            match sign_on(&self.cluster.target, &address, patience).await {
-                Ok(wire) => return Ok(wire),
-                Err(obstacle) => worst = graver(worst, obstacle),
-            }
-        }
-        Err(worst)
-    }
-}
-
-impl Dial for Anyone {
-    fn dial(&self) -> Dialing<'_> {
-        Box::pin(self.connect())
-    }
-
-    fn address(&self) -> String {
-        "any node of the cluster".to_owned()
     }
 }

@@ -28,6 +28,7 @@ const NEEDED: &[&str] = &[
     "SCAN 0",
     "DECRBY K 1",
     "DEL K",
+    "EXISTS K",
     "GET K",
     "GETRANGE K 0 0",
     "HDEL K field",

@@ -7,7 +7,7 @@ use super::link::Link;
 use super::node::Node;
 use super::push::Push;
 use super::routes::{One, Routes};
-use super::sentinel::{Guarded, Sentinels};
+use super::sentinel::{Guarded, Guided, Sentinels};
 use super::straight::Straight;
 use super::target::{Mode, Target};
 use super::traffic::Settings;
@@ -39,10 +39,11 @@ pub fn open(target: Target) -> Opened {
         }
         Mode::Sentinel => {
             let sentinels = Sentinels::new(target);
-            let push = Push::new(sentinels.clone(), false, patience);
-            let heard = push.clone();
+            let [way, heard_by] = [(); 2].map(|()| Guided::new(sentinels.clone()));
+            let push = Push::new(heard_by.clone(), false, patience);
             let link = Link::open(settings, |traffic| -> Arc<dyn Routes> {
-                Guarded::new(&sentinels, Node::new(sentinels.clone(), traffic.clone()), &heard)
+                let node = Node::new(way.clone(), traffic.clone());
+                Guarded::new(sentinels, (way, node), (heard_by, &push))
             });
             Opened { link, push }
         }

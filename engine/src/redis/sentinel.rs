@@ -1,52 +1,51 @@
 //! Who is master, by asking the sentinels. Owns the list of them.
 //! Never believes them alone: whoever they name has to say himself that he is the master.
 
+mod guarded;
+mod watching;
+
+pub(super) use guarded::{Guarded, Guided};
+
 use super::Value;
-use super::dial::{Dial, Dialing, Obstacle, Wire};
-use super::node::Node;
+use super::dial::{Obstacle, Wire};
 use super::obstacle::{broken, graver, refused};
-use super::push::Push;
-use super::refusal::Refusal;
+use super::race::{First, first};
 use super::request::Request;
-use super::routes::Routes;
 use super::sign_on::{open_sentinel, sign_on, within};
 use super::talk::{Talk, field, text};
 use super::target::{Address, Target};
-use super::thread;
-use ::redis::PushKind;
 use parking_lot::Mutex;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+use watching::Watching;
 
 /// Between two questions to sentinels.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// A sentinel is asked whether it is still there after this long a silence, and given up after as long again.
-const SILENCE: Duration = Duration::from_secs(5);
 
 /// Everyone who may know the master.
 pub(super) struct Sentinels {
     target: Arc<Target>,
     /// Who was useful last comes first.
     list: Mutex<Vec<Address>>,
-    /// Who was let in last as the master.
-    master: Mutex<Option<Address>>,
+    /// A connection has come about, to whomever.
+    led: Notify,
 }
 
 impl Sentinels {
     pub(super) fn new(target: Arc<Target>) -> Arc<Self> {
         let list = Mutex::new(target.nodes.clone());
-        Arc::new(Sentinels { target, list, master: Mutex::new(None) })
+        Arc::new(Sentinels { target, list, led: Notify::new() })
     }
 
-    /// A connection to the master, whoever that is now.
-    async fn connect(&self) -> Result<Wire, Obstacle> {
+    /// A connection to the master, whoever that is now, and where that is.
+    async fn connect(&self) -> Result<(Wire, Address), Obstacle> {
         let mut worst = Obstacle::Down("no sentinel answers".to_owned());
         for sentinel in self.sentinels() {
             match self.through(&sentinel).await {
-                Ok(wire) => return Ok(wire),
+                Ok(found) => return Ok(found),
                 Err(obstacle) => worst = graver(worst, obstacle),
             }
             self.pass_over(&sentinel);
@@ -66,25 +65,30 @@ impl Sentinels {
         Err(worst)
     }
 
-    async fn through(&self, sentinel: &Address) -> Result<Wire, Obstacle> {
+    async fn through(&self, sentinel: &Address) -> Result<(Wire, Address), Obstacle> {
         let found = self.ask(sentinel).await?;
         let wire = sign_on(&self.target, &found.master, self.target.patience() / 2).await?;
-        *self.master.lock() = Some(found.master);
-        Ok(wire)
+        Ok((wire, found.master))
     }
 
-    /// Listen to the sentinels, for ever: `turned` is called whenever the master is another than the one that was let in.
-    pub(super) async fn watch(&self, turned: impl Fn()) {
+    /// Listen to the sentinels, for ever. `turn` is to part from whoever is found to be the wrong one.
+    async fn watch(&self, turn: impl Fn(&dyn Fn(&Address) -> bool)) {
+        let (mut former, mut latest) = (None, None);
         loop {
             let Some(sentinel) = self.sentinels().into_iter().next() else { return };
             match self.ask(&sentinel).await {
                 Ok(found) => {
-                    let before = self.master.lock().clone();
-                    if before.is_some_and(|before| before != found.master) {
-                        turned();
+                    if latest.as_ref() != Some(&found.master) {
+                        former = latest.replace(found.master.clone());
                     }
-                    found.watching.news().await;
-                    // The one that has told is asked first: the others learn of it later.
+                    turn(&|led_to| *led_to != found.master);
+                    let mut news = pin!(found.watching.news());
+                    // A connection that was begun before the change may come to the former master only now. To anybody else it has
+                    // come because another sentinel knows more than this one.
+                    while let First::That(()) = first(news.as_mut(), self.led.notified()).await {
+                        turn(&|led_to| former.as_ref() == Some(led_to));
+                    }
+                    // Who has told of a change is asked first again: the others learn of it later.
                 }
                 Err(_) => self.pass_over(&sentinel),
             }
@@ -135,67 +139,7 @@ impl Sentinels {
         })
         .await?;
         self.learn(sentinel, others);
-        Ok(Found { master, watching: Watching { talk, name: name.to_owned() } })
-    }
-}
-
-impl Dial for Sentinels {
-    fn dial(&self) -> Dialing<'_> {
-        Box::pin(self.connect())
-    }
-
-    fn address(&self) -> String {
-        let master = self.master.lock();
-        master.as_ref().map_or_else(
-            || format!("sentinels of {}", self.target.master.as_deref().unwrap_or_default()),
-            Address::to_string,
-        )
-    }
-}
-
-/// The routes to a master that sentinels guard: its one node, which finds the master anew whenever they name another.
-pub(super) struct Guarded {
-    node: Arc<Node>,
-    watch: Option<AbortHandle>,
-}
-
-impl Guarded {
-    /// `node` and `push` are told to dial again when the master is another.
-    pub(super) fn new(sentinels: &Arc<Sentinels>, node: Arc<Node>, push: &Arc<Push>) -> Arc<Self> {
-        let (sentinels, asked, listening) = (sentinels.clone(), Arc::downgrade(&node), Arc::downgrade(push));
-        let watch = thread::spawn(async move {
-            let turned = || {
-                asked.upgrade().iter().for_each(|node| node.redial());
-                listening.upgrade().iter().for_each(|push| push.redial());
-            };
-            sentinels.watch(turned).await;
-        });
-        Arc::new(Guarded { node, watch })
-    }
-}
-
-impl Routes for Guarded {
-    fn node(&self, _slot: Option<u16>) -> Option<Arc<Node>> {
-        Some(self.node.clone())
-    }
-
-    fn each(&self, visit: &mut dyn FnMut(&Arc<Node>)) {
-        visit(&self.node);
-    }
-
-    fn is_cluster(&self) -> bool {
-        false
-    }
-
-    fn refused(&self, _from: &Arc<Node>, _slot: Option<u16>, _refusal: &Refusal) -> Option<Arc<Node>> {
-        None
-    }
-
-    fn close(&self) {
-        if let Some(watch) = &self.watch {
-            watch.abort();
-        }
-        self.node.close();
+        Ok(Found { master, watching: Watching::new(talk, name) })
     }
 }
 
@@ -220,38 +164,6 @@ fn pair(host: Option<&Value>, port: Option<&Value>) -> Option<Address> {
 fn addresses(said: &Value) -> Vec<Address> {
     let Value::Array(entries) = said else { return Vec::new() };
     entries.iter().filter_map(|entry| pair(field(entry, "ip"), field(entry, "port"))).collect()
-}
-
-/// A sentinel that is listened to.
-pub(super) struct Watching {
-    talk: Talk,
-    name: String,
-}
-
-impl Watching {
-    /// Until it tells of another master, or is no longer there itself: then ask again.
-    pub(super) async fn news(mut self) {
-        let mut asked = false;
-        loop {
-            match timeout(SILENCE, self.talk.next()).await {
-                Ok(Ok(Value::Push { kind: PushKind::Message, data })) if self.concerns_us(&data) => return,
-                Ok(Ok(_)) => asked = false,
-                Ok(Err(_)) => return,
-                Err(_) if asked => return,
-                Err(_) => {
-                    asked = true;
-                    if self.talk.send(&[Request::command("PING")]).await.is_err() {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    /// What a sentinel says of a change begins with the name of the master.
-    fn concerns_us(&self, data: &[Value]) -> bool {
-        data.get(1).and_then(text).is_some_and(|said| said.split(' ').next() == Some(self.name.as_str()))
-    }
 }
 
 #[cfg(test)]

@@ -574,12 +574,12 @@ impl ByteStore {
     }
 
     /// Begin to read a file in. From now on it is noted which keys are changed.
-    pub(super) fn begin_restoring(&self) -> Restoring<'_> {
+    pub(super) fn begin_restoring(&self, for_grace: bool) -> Restoring<'_> {
         let one = self.restoring.lock();
         for shard in &self.shards {
             shard.0.lock().changed = Some(Changed::default());
         }
-        Restoring { store: self, born: self.moment() + 1, _one: one }
+        Restoring { store: self, born: self.moment() + 1, for_grace, _one: one }
     }
 
     /// What more or less room would bring, where this much brings `hit_ratio`.
@@ -592,13 +592,14 @@ impl ByteStore {
 pub(super) struct Restoring<'a> {
     store: &'a ByteStore,
     born: u64,
+    for_grace: bool,
     _one: MutexGuard<'a, ()>,
 }
 
 impl Restoring<'_> {
     /// Store the entry, unless the cache knows better or has no room. `now` and `wall` are the same time.
     pub(super) fn take_over(&self, written: &Written<'_>, now: Nanos, wall: Nanos) -> bool {
-        let Restoring { store, born, .. } = *self;
+        let Restoring { store, born, for_grace, .. } = *self;
         let draft = &written.draft;
         let negative = draft.kind == Kind::Nothing;
         // No longer than it was fresh when it was stored, whatever the calendar says.
@@ -606,6 +607,7 @@ impl Restoring<'_> {
         let fresh_for = written.fresh_until.saturating_sub_unsigned(wall).min(ttl);
         let ends = store.windows.ends_of(now, fresh_for, negative);
         let life = Life { ends, negative, restored: true, expired: written.expired };
+        let life = if for_grace { store.windows.expired(life, now) } else { life };
         let life = match store.invalidations.ruling_by_wall(draft.tags.iter().copied(), written.stored / MILLI) {
             Ruling::Good => life,
             Ruling::Expired(expiry) => store.expired(life, expiry),

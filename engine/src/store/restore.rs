@@ -147,7 +147,29 @@ impl ByteStore {
     /// Take over what the file holds and is still good for something, where there is room and nothing newer. A file of another
     /// version holds nothing. Answers how many entries were taken over. `now` and `wall` are the same time.
     pub fn restore(&self, path: &Path, passport: &Passport<'_>, now: Nanos, wall: Nanos) -> Result<u64, Fault> {
-        let restoring = self.begin_restoring();
+        self.read_in(path, passport, false, now, wall)
+    }
+
+    /// As [`ByteStore::restore`], where others may have changed since what the file holds: it is good for no more than grace.
+    pub(crate) fn restore_for_grace(
+        &self,
+        path: &Path,
+        passport: &Passport<'_>,
+        now: Nanos,
+        wall: Nanos,
+    ) -> Result<u64, Fault> {
+        self.read_in(path, passport, true, now, wall)
+    }
+
+    fn read_in(
+        &self,
+        path: &Path,
+        passport: &Passport<'_>,
+        for_grace: bool,
+        now: Nanos,
+        wall: Nanos,
+    ) -> Result<u64, Fault> {
+        let restoring = self.begin_restoring(for_grace);
         let (mut reader, entries) = open_checked(path)?;
         let format = reader.number()?;
         if format != FORMAT {

@@ -1,7 +1,8 @@
 //! Shares taken ahead: what is admitted beyond the limit, how rarely Redis is asked, and what stands in when it is gone.
 
+use crate::dice::Dice;
 use crate::limiters::{
-    TODAY, Text, at, bucket, consume, fixed, identity, lease, open, open_on, peek, refund, report, sliding, strict,
+    TODAY, Text, bucket, consume, fixed, identity, lease, open, open_on, peek, refund, report, sliding, strict,
 };
 use crate::manual::{MICRO, Manual};
 use crate::server::Server;
@@ -11,10 +12,6 @@ use spillway_engine::primitive::remote::Far;
 use spillway_engine::primitive::remote::limiter::{By, FailMode, RemoteLimiter, RemoteLimiterConfig, RemoteReason};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-#[path = "../proofs/dice.rs"]
-mod dice;
-use dice::Dice;
 
 fn store() -> (Server, Arc<Manual>) {
     let server = Server::start();
@@ -122,7 +119,9 @@ fn credit_ends_with_its_window_and_nothing_is_spent_after_it() {
         assert!(consume(&limiter, &key, 1, store.now()).ok);
     }
     let left = peek(&limiter, &key, 1, store.now()).verdict.remaining;
-    assert!(left < 500, "some is held: {left}");
+    assert_eq!(left, 500, "what is held here can be spent too");
+    let other = open("it", strict(vec![fixed(1_000, 1_000.0)]), &store);
+    assert!(peek(&other, &key, 1, store.now()).verdict.remaining < 500, "some is held");
     store.time.store(TODAY + 999_999, Ordering::Relaxed);
     let leased = || report(&limiter)["leased"].as_u64().unwrap();
     let before = leased();
@@ -272,5 +271,4 @@ fn four_processes_with_shares_of_one_window_admit_no_more_than_it_has() {
     let config = lease(fixed(10_000, 365.0 * 86_400_000.0), Some(100));
     let admitted = crowd(&server, "shared", &config, 5_000);
     assert!((10_000 - 4 * 99..=10_000).contains(&admitted), "{admitted}");
-    let _ = at;
 }

@@ -1,6 +1,7 @@
 //! Random histories of keys, through memory and through Redis: the same verdicts, whatever is done and in which order.
 //! Times are whole microseconds, and so is the time a unit takes to refill: memory counts in nanoseconds.
 
+use crate::dice::Dice;
 use crate::limiters::{
     TODAY, all, at, block, bucket, consume, fixed, of, open, peek, refund, reserve, reset, sliding, strict, unblock,
 };
@@ -12,10 +13,6 @@ use spillway_engine::primitive::limiter::{self, Ask, Decision, Limiter, LimiterC
 use spillway_engine::primitive::remote::limiter::{RemoteDecision, RemoteLimiter, RemoteReason};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-#[path = "../proofs/dice.rs"]
-mod dice;
-use dice::Dice;
 
 /// Memory and Redis, side by side.
 struct Pair {

@@ -14,10 +14,13 @@ mod asking;
 mod certificates;
 mod clusters;
 mod crossing;
+#[path = "../proofs/dice.rs"]
+mod dice;
 mod fleet;
 mod holders;
 mod impostor;
 mod limiter_cells;
+mod limiter_cluster;
 mod limiter_lease;
 mod limiter_traces;
 mod limiter_vectors;

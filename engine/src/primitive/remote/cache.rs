@@ -64,7 +64,7 @@ use replica::Replica;
 use server_clock::ServerClock;
 use spot::Spot;
 use start::Start;
-use state::{Catching, Standing};
+use state::{Asking, Catching, Standing};
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -100,6 +100,7 @@ pub struct Tier {
     standing: Standing,
     start: Start,
     catching: Mutex<Catching>,
+    asking: Asking,
     guard: Guard,
     debts: Debts,
     leaseholds: Leaseholds,
@@ -134,6 +135,7 @@ impl Tier {
             standing: Standing::default(),
             start: Start::default(),
             catching: Mutex::default(),
+            asking: Asking::default(),
             guard: Guard::default(),
             debts: Debts::default(),
             leaseholds: Leaseholds::default(),
@@ -141,7 +143,16 @@ impl Tier {
             counts: Counts::default(),
             listening: Mutex::default(),
         };
-        Arc::new(tier)
+        let tier = Arc::new(tier);
+        let ended = Arc::downgrade(&tier);
+        far.at_the_end(move || ended.upgrade().is_some_and(|tier| tier.end_turn()));
+        tier
+    }
+
+    /// All that is asked in this turn has been: send it now.
+    pub fn flush(self: &Arc<Self>) {
+        self.end_turn();
+        self.remote.flush();
     }
 
     /// The memory in front of it. From now on it listens, where that is possible.
@@ -250,7 +261,7 @@ impl Tier {
             tokio::time::sleep(Duration::from_nanos(after)).await;
             if let Some(tier) = tier.upgrade() {
                 act(&tier);
-                tier.remote.flush();
+                tier.flush();
             }
         });
     }

@@ -159,6 +159,9 @@ pub struct RemoteLimiter {
     life: Life,
 }
 
+/// Keys of which something is remembered at most; about 200 bytes each. Those beyond are asked about.
+const MOST_REMEMBERED: usize = 1 << 16;
+
 /// The windows that the plans of one limit may have beside its own.
 const WINDOWS: usize = 16;
 
@@ -192,7 +195,7 @@ impl RemoteLimiter {
         let remembers = config.mode == Mode::Lease || config.remember_denials;
         Ok(RemoteLimiter {
             known: counted.then(|| Known::new(first.max_keys)),
-            credits: remembers.then(|| Credits::new(first.max_keys as usize, clocks().mono)),
+            credits: remembers.then(|| Credits::new((first.max_keys as usize).min(MOST_REMEMBERED), clocks().mono)),
             stand_in: StandIn::new(config.fail_mode, &config.limits),
             home: Home::new(&home.prefix, "limiter", &home.name),
             far: far.clone(),

@@ -1,11 +1,12 @@
--- A load is over. KEYS: entry, flight. ARGV: the token, what to do ('keep' the value, 'drop' what is there, 'free' the flight only),
--- the channel, the message for who waits, then for 'keep': the entry up to its moment, its moment, the entry from its checksum on, and for
+-- A load is over. KEYS: entry, flight. ARGV: the token, what to do ('keep' the value, 'replace' what others may have, 'drop' what is there,
+-- 'free' the flight only),
+-- the channel, the message for who waits, then for a value: the entry up to its moment, its moment, the entry from its checksum on, and for
 -- how many ms it is kept. Answers {1, ms}; {0, ms}: the token is gone, so nothing was done; {5, ms}: what is there is not ours.
 local ms = now()
 local flight = head(KEYS[2], 29, FLIGHT)
 if not flight or string.sub(flight, 1, 28) ~= ARGV[1] then return { 0, ms } end
 redis.call('DEL', KEYS[2])
-if string.sub(flight, 29) == 'w' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
+if string.sub(flight, 29) == 'w' or ARGV[2] == 'replace' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
 if ARGV[2] == 'free' then return { 1, ms } end
 if not head(KEYS[1], 4, ENTRY) then return { 5, ms } end
 if ARGV[2] == 'drop' then

@@ -14,8 +14,9 @@ end
 local function head(key, length, magic)
   local bytes = redis.pcall('GETRANGE', key, 0, length - 1)
   if type(bytes) ~= 'string' then return false end
-  if bytes ~= '' and string.sub(bytes, 1, 4) ~= magic then return false end
-  return bytes
+  -- An empty text is somebody's, too.
+  if bytes == '' then return redis.call('EXISTS', key) == 0 and bytes end
+  return string.sub(bytes, 1, 4) == magic and bytes
 end
 
 local function whole(number)

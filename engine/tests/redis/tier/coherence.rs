@@ -194,11 +194,12 @@ fn nobody_reads_what_was_changed_before_he_asked() {
 fn nobody_does_so_in_trouble_either() {
     let server = Server::start();
     let config = CacheConfig { load_timeout_ms: 400.0, ..config() };
+    let mut owed = 0;
     for seed in 10..12 {
         server.tell(&["FLUSHALL"]);
         let mut hosts = [0; 4].map(|_| Host::patient(&server, config.clone(), 60));
         let truth = Truth::default();
-        run(&mut hosts, &truth, seed, 700, |over| {
+        run(&mut hosts, &truth, seed, 1_000, |over| {
             let mut dice = Dice(seed);
             while !over.load(Ordering::SeqCst) {
                 match dice.roll(5) {
@@ -214,7 +215,8 @@ fn nobody_does_so_in_trouble_either() {
                 sleep(Duration::from_millis(100));
             }
         });
-        assert!(truth.owed.load(Ordering::Relaxed) > 0, "no trouble at all");
+        owed += truth.owed.load(Ordering::Relaxed);
         until("all is paid", || hosts.iter().all(|host| host.tier.report().owed == 0));
     }
+    assert!(owed > 0, "no trouble at all");
 }

@@ -42,6 +42,7 @@ impl Post for Letters {
 }
 
 /// A subscription that can be held up, and cut.
+#[derive(Default)]
 pub struct Ear {
     ends: Arc<AtomicBool>,
     pub held: Arc<Mutex<()>>,
@@ -151,15 +152,38 @@ impl Host {
 
     pub fn patient(server: &Server, config: CacheConfig, deadline_ms: u64) -> Self {
         let link = link_to(server);
-        let far = Far::new(link.clone(), deadline_ms * MILLI);
-        let tier = Tier::new(&config, Home::new("test", "cache", "c"), &far);
+        Host::through(server, config, deadline_ms, link.clone(), link)
+    }
+
+    /// What the tier asks goes through `remote`, the rest through `link`.
+    pub fn through(
+        server: &Server,
+        config: CacheConfig,
+        deadline_ms: u64,
+        link: Arc<Link>,
+        remote: Arc<dyn Remote>,
+    ) -> Self {
+        let far = Far::new(remote, deadline_ms * MILLI);
+        let mut host = Host::deaf(&far, link, config);
+        host.ear = Ear::new(server.port, &host.tier);
+        host.believes();
+        host
+    }
+
+    /// It hears through the connection that `far` has for it.
+    pub fn over(far: &Far, link: Arc<Link>, config: CacheConfig) -> Self {
+        let host = Host::deaf(far, link, config);
+        host.believes();
+        host
+    }
+
+    fn deaf(far: &Far, link: Arc<Link>, config: CacheConfig) -> Self {
+        let tier = Tier::new(&config, Home::new("test", "cache", "c"), far);
         let cache = Arc::new(Cache::before(config, Arc::new(NoCopies), tier.clone()));
         let (sender, letters) = channel();
         let ledger = Arc::new(Ledger::new(Box::new(Letters(Mutex::new(sender)))));
         let handle = CacheHandle::new(cache.clone(), ledger);
-        let host = Host { ear: Ear::new(server.port, &tier), cache, handle, tier, link, letters };
-        host.believes();
-        host
+        Host { ear: Ear::default(), cache, handle, tier, link, letters }
     }
 
     pub fn believes(&self) {
@@ -182,7 +206,7 @@ impl Host {
     pub fn changed(&self, act: impl FnOnce(Box<dyn FnOnce(Changed) + Send>)) -> Changed {
         let (sender, receiver) = channel();
         act(Box::new(move |changed| sender.send(changed).unwrap()));
-        self.link.flush();
+        self.tier.flush();
         receiver.recv_timeout(Duration::from_secs(20)).expect("every change is answered")
     }
 
@@ -234,7 +258,7 @@ impl Host {
             return Fetched::Alone;
         }
         self.tier.fetch(key_of(&units), up_to, Vec::new(), monotonic(), move |fetched| sender.send(fetched).unwrap());
-        self.link.flush();
+        self.tier.flush();
         receiver.recv_timeout(Duration::from_secs(20)).expect("every look is answered")
     }
 
@@ -274,7 +298,7 @@ impl Host {
         if self.tier.is_worth_asking(key_of(&units).fingerprint) {
             let ledger = self.handle.ledger();
             self.tier.claim(ledger, receipt, key_of(&units), purpose, monotonic(), done);
-            self.link.flush();
+            self.tier.flush();
         } else {
             done(Claimed::Alone);
         }
@@ -303,13 +327,13 @@ impl Host {
 
     pub fn land(&self, receipt: Receipt, encoded: &Encoded<'_>) -> Option<u64> {
         let landed = self.handle.land(receipt, encoded, monotonic()).unwrap();
-        self.link.flush();
+        self.tier.flush();
         landed
     }
 
     pub fn fail(&self, receipt: Receipt) {
         self.handle.fail(receipt, &monotonic);
-        self.link.flush();
+        self.tier.flush();
     }
 
     /// Get it, or load it by `load`.

@@ -175,11 +175,15 @@ fn what_is_stale_is_loaded_anew_by_one_host_and_the_old_value_is_there_for_grace
     let third = Host::with(&server, CacheConfig { ttl_ms: 60_000.0, ..super::host::config() });
     third.set("b", &text("1"));
     let fourth = Host::with(&server, super::host::config());
+    Host::hears(&[&third, &fourth]);
+    assert!(third.memory("b").is_some());
     let Loaded::Lead(receipt) = fourth.board("b", Purpose::Reload) else { panic!("it is to be loaded") };
     assert_eq!(fourth.memory("b"), Some(("1".to_owned(), State::Fresh)));
     fourth.land(receipt, &text("2"));
     fourth.settles();
-    assert_eq!(server.tell(&["EXISTS", "spillway:test:cache:c:{b}"]), ":1");
+    // What others have in memory is not the latest any more.
+    Host::hears(&[&third, &fourth]);
+    assert_eq!(third.memory("b"), None);
     let Fetched::Hit(hit) = third.fetch("b", UpTo::Fresh) else { panic!("it is there") };
     assert_eq!(hit.value.bytes(), b"2");
 }

@@ -194,7 +194,8 @@ fn what_is_not_ours_is_neither_believed_nor_touched() {
     let at = |key: &str| format!("spillway:test:cache:c:{{{key}}}");
     server.tell(&["SET", &at("text"), "somebody's"]);
     server.tell(&["RPUSH", &at("list"), "somebody's"]);
-    for key in ["text", "list"] {
+    server.tell(&["SET", &at("empty"), ""]);
+    for key in ["text", "list", "empty"] {
         assert!(matches!(host.fetch(key, UpTo::Any), Fetched::Foreign));
         let set = host.set(key, &text("ours"));
         assert!(set.foreign && !set.owed);
@@ -207,6 +208,8 @@ fn what_is_not_ours_is_neither_believed_nor_touched() {
     host.delete_prefix("");
     assert_eq!(server.tell(&["GET", &at("text")]), "somebody's");
     assert_eq!(server.tell(&["LLEN", &at("list")]), ":1");
+    assert_eq!(server.tell(&["STRLEN", &at("empty")]), ":0");
+    assert_eq!(server.tell(&["EXISTS", &at("empty")]), ":1");
     assert_eq!(server.tell(&["EXISTS", &at("mine")]), ":0");
     assert!(host.tier.report().foreign >= 4);
 }
@@ -281,4 +284,17 @@ fn a_value_made_of_what_was_invalidated_since_is_not_stored_anywhere() {
     assert!(matches!(one.fetch("a", UpTo::Any), Fetched::Miss));
     set(other.cache.moment());
     assert!(matches!(one.fetch("a", UpTo::Any), Fetched::Hit(_)));
+}
+
+#[test]
+fn what_a_file_brings_back_is_good_for_grace_only() {
+    let server = Server::start();
+    let config = CacheConfig { stale_ms: 60_000.0, grace_ms: 60_000.0, ..config() };
+    let (one, other) = (Host::with(&server, config.clone()), Host::with(&server, config));
+    one.set("a", &text("1"));
+    let path = server.directory.join("dump");
+    assert_eq!(one.cache.dump(&path, "c", super::host::now()).unwrap(), 1);
+    one.delete("a");
+    assert_eq!(other.cache.restore(&path, "c", super::host::now()).unwrap(), 1);
+    assert_eq!(other.memory("a"), Some(("1".to_owned(), State::Grace)));
 }

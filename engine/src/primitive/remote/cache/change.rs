@@ -103,7 +103,7 @@ impl Tier {
         if known {
             let born = Some(self.replica.moment() + 1);
             self.send_set(Setting { born, ..setting }, now());
-            self.remote.flush();
+            self.flush();
         } else {
             self.set_failed(setting, now());
         }
@@ -157,7 +157,7 @@ impl Tier {
                     Some(3) if !setting.retried => {
                         let setting = Setting { retried: true, ..setting };
                         tier.catch_up(Box::new(move |tier, _| tier.send_set(setting, super::now())));
-                        tier.remote.flush();
+                        tier.flush();
                     }
                     // Until then the server may still do it.
                     _ => tier.set_failed(setting, deadline + tier.deadline),
@@ -305,7 +305,7 @@ impl Tier {
 
     /// Store under another version from now on, in every process that was opened with the same one.
     pub fn set_version(self: &Arc<Self>, version: &str, now: Nanos, done: Done) {
-        let change = Change::Version(version.to_owned());
+        let change = Change::Version(version.to_owned(), self.replica.version_moment());
         self.guard.register(&change);
         self.set_make(version);
         let other = self.cache().is_some_and(|cache| cache.set_version(version));
@@ -331,7 +331,7 @@ impl Tier {
     }
 
     fn change_state(self: &Arc<Self>, change: Change, now: Nanos, done: Done) {
-        let dated = matches!(change, Change::Version(_));
+        let dated = matches!(change, Change::Version(..));
         if dated && !self.clock.is_known() {
             self.owe(change, now);
             return done(Changed::owed(0));
@@ -370,7 +370,7 @@ impl Tier {
             Change::Tags { tags, soft: None } => with(request.arg("t"), tags),
             Change::Tags { tags, soft: Some(None) } => with(request.arg("s").arg(""), tags),
             Change::Tags { tags, soft: Some(Some(most_ms)) } => with(request.arg("s").number(*most_ms), tags),
-            Change::Version(version) => {
+            Change::Version(version, _) => {
                 let before = self.replica.version_member();
                 request.arg("v").arg(&self.lineage).arg(version).arg(before)
             }
@@ -395,7 +395,7 @@ impl Tier {
             Change::Tags { tags, soft: Some(_) } => {
                 Turn::Expired { tags: tags.clone(), at_ms: at_ms?, until_ms: until_ms? }
             }
-            Change::Version(version) => Turn::Version { lineage: self.lineage.clone(), version: version.clone() },
+            Change::Version(version, _) => Turn::Version { lineage: self.lineage.clone(), version: version.clone() },
             Change::Clear | Change::Key { .. } | Change::Prefix(_) => Turn::Cleared,
         };
         self.turned(moment?, &turn, false, super::now());
@@ -411,6 +411,11 @@ impl Tier {
                 self.ask_drop(&spot, CHANGED, None, now, move |tier, found| then(tier, found.is_some()));
             }
             Change::Prefix(prefix) => self.sweep(&prefix, move |tier, found| then(tier, found.is_some())),
+            Change::Version(_, before) if self.replica.version_moment() > before => then(self, true),
+            Change::Version(..) => {
+                let until = self.clock.at(now + self.deadline) / MILLI;
+                self.ask_change(&change, Some(until), now, then);
+            }
             change => self.ask_change(&change, None, now, then),
         }
     }

@@ -133,6 +133,8 @@ impl Tier {
                 if serves {
                     self.counts.hits.add();
                     let landed = cache.land_copy(&claim.ledger, claim.receipt, claim.lead, &copied, now);
+                    // Who led the flight before may have left a lease.
+                    self.give_up(claim.lead.flight);
                     let claimed = landed.map_or(Claimed::Gone, |(value, kept)| {
                         Claimed::Hit(super::fetch::hit_of(value, kept, &copied))
                     });
@@ -165,7 +167,7 @@ impl Tier {
             move |tier, answer| {
                 let Ok(value) = answer else {
                     // Perhaps it is ours after all: then what is loaded may be stored under it.
-                    tier.take_lease(claim.lead.flight, token, &claim.reader.spot, false);
+                    tier.take_lease(claim.lead.flight, token, &claim.reader.spot, false, reloads);
                     return claim.end(Claimed::Alone);
                 };
                 if let Some(ms) = number_at(&value, 1) {
@@ -184,7 +186,7 @@ impl Tier {
             },
         );
         // On the thread of the connections nobody else says that the turn is over.
-        self.remote.flush();
+        self.flush();
     }
 
     fn look_again(self: &Arc<Self>, claim: &Arc<Claim>) {
@@ -192,12 +194,13 @@ impl Tier {
             return claim.end(Claimed::Alone);
         }
         self.look_for(claim.clone(), now());
-        self.remote.flush();
+        self.flush();
     }
 
     fn lead_all(self: &Arc<Self>, claim: &Arc<Claim>, token: [u8; 28], fence: u64) {
         let Some(cache) = self.cache() else { return claim.end(Claimed::Alone) };
-        self.take_lease(claim.lead.flight, token, &claim.reader.spot, true);
+        let reloads = claim.purpose == Purpose::Reload;
+        self.take_lease(claim.lead.flight, token, &claim.reader.spot, true, reloads);
         if cache.renew(claim.lead, now()) {
             self.counts.loads_led.add();
             claim.end(Claimed::Lead(fence));
@@ -233,7 +236,9 @@ impl Tier {
             return self.look_for(claim.clone(), now());
         }
         let nothing = crate::primitive::cache::Copied::nothing(cache.life_of(0, true, None, None, now()));
-        match cache.land_copy(&claim.ledger, claim.receipt, claim.lead, &nothing, now()) {
+        let landed = cache.land_copy(&claim.ledger, claim.receipt, claim.lead, &nothing, now());
+        self.give_up(claim.lead.flight);
+        match landed {
             Some((value, _)) => claim.end(Claimed::Hit(super::fetch::hit_of(value, false, &nothing))),
             None => claim.end(Claimed::Gone),
         }

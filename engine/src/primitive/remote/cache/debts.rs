@@ -31,8 +31,8 @@ pub(super) enum Change {
     Clear,
     /// All that begins so.
     Prefix(Vec<u16>),
-    /// The version.
-    Version(String),
+    /// The version, in place of the one of this moment: a later one is not overruled.
+    Version(String, u64),
 }
 
 #[derive(Default)]
@@ -80,7 +80,7 @@ impl Tier {
         }
         if book.owed.len() > MOST {
             let latest = book.owed.iter().map(|owed| owed.1).max().unwrap_or_default();
-            let (kept, gone) = book.owed.drain(..).partition(|owed| matches!(owed.0, Change::Version(_)));
+            let (kept, gone) = book.owed.drain(..).partition(|owed| matches!(owed.0, Change::Version(..)));
             (book.owed, relieved) = (kept, VecDeque::<(Change, Nanos)>::into_iter(gone).map(|owed| owed.0).collect());
             book.keys.clear();
             self.guard.register(&Change::Clear);
@@ -128,7 +128,7 @@ impl Tier {
             let paid = change.clone();
             self.carry_out(change, move |tier, done| tier.paid(paid, done));
         }
-        self.remote.flush();
+        self.flush();
     }
 
     fn paid(self: &Arc<Self>, change: Change, done: bool) {

@@ -80,12 +80,12 @@ impl Guard {
             Change::Key { key, .. } => *pending.keys.entry(*key).or_default() += 1,
             Change::Tags { tags, .. } => tags.iter().for_each(|tag| *pending.tags.entry(*tag).or_default() += 1),
             Change::Clear | Change::Prefix(_) => pending.all += 1,
-            Change::Version(_) => (),
+            Change::Version(..) => (),
         }
         drop(pending);
         match change {
             Change::Key { key, .. } => self.raise(*key),
-            Change::Prefix(_) | Change::Version(_) => self.raise_all(),
+            Change::Prefix(_) | Change::Version(..) => self.raise_all(),
             // What is born before is told apart by its moment.
             Change::Tags { .. } | Change::Clear => (),
         }
@@ -99,7 +99,7 @@ impl Guard {
             Change::Key { key, .. } => less(&mut pending.keys, key),
             Change::Tags { tags, .. } => tags.iter().for_each(|tag| less(&mut pending.tags, tag)),
             Change::Clear | Change::Prefix(_) => pending.all = pending.all.saturating_sub(1),
-            Change::Version(_) => (),
+            Change::Version(..) => (),
         }
     }
 

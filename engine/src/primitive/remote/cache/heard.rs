@@ -57,6 +57,6 @@ impl Tier {
                 }
             }
         }
-        self.remote.flush();
+        self.flush();
     }
 }

@@ -1,7 +1,7 @@
 //! What becomes of a load this process leads for all: stored under its token, or given up. Owns the tokens. Never stores what was
 //! loaded before a change, wherever that was made: the change takes the token away.
 
-use super::message::{self, LANDED, NOTHING};
+use super::message::{self, CHANGED, LANDED, NOTHING};
 use super::reply::number_at;
 use super::scripts::LAND;
 use super::spot::Spot;
@@ -32,6 +32,8 @@ struct Leasehold {
     born: u64,
     /// False: Redis was asked for it and did not answer.
     sure: bool,
+    /// Whether others may have something fresh in memory that what is loaded is to replace.
+    replaces: bool,
 }
 
 /// How a load ended in memory.
@@ -57,9 +59,9 @@ impl Tier {
     }
 
     /// The load of a flight begins now, under a token.
-    pub(super) fn take_lease(&self, flight: FlightId, token: Token, spot: &Arc<Spot>, sure: bool) {
+    pub(super) fn take_lease(&self, flight: FlightId, token: Token, spot: &Arc<Spot>, sure: bool, replaces: bool) {
         let born = self.replica.moment() + 1;
-        let leasehold = Leasehold { token, spot: spot.clone(), born, sure };
+        let leasehold = Leasehold { token, spot: spot.clone(), born, sure, replaces };
         let before = self.leaseholds.0.lock().insert(flight, leasehold);
         drop(before);
     }
@@ -68,15 +70,16 @@ impl Tier {
     pub(crate) fn landed(self: &Arc<Self>, flight: FlightId, landing: Landing<'_>) {
         let Some(leasehold) = self.leaseholds.0.lock().remove(&flight) else { return };
         let Landing { key, encoded, ttl, stamp, good, keeps } = landing;
-        let kind = if keeps || !good { LANDED } else { NOTHING };
-        let what = match (good, keeps) {
-            (false, _) => "free",
-            (true, true) => "keep",
-            (true, false) => "drop",
+        let Leasehold { token, spot, born, sure, replaces } = leasehold;
+        let (what, kind) = match (good, keeps) {
+            (false, _) => ("free", LANDED),
+            (true, false) => ("drop", NOTHING),
+            (true, true) if replaces => ("replace", CHANGED),
+            (true, true) => ("keep", LANDED),
         };
-        let Leasehold { token, spot, born, sure } = leasehold;
+        let stores = good && keeps;
         let request = self.landing(&token, &spot, what, kind);
-        let request = if what == "keep" {
+        let request = if stores {
             let packed = self.pack(&spot, encoded, ttl);
             let kept_ms = self.kept_ms(ttl, encoded.is_nothing());
             request.arg(&packed.front).arg(born.to_le_bytes()).arg(&packed.back).number(kept_ms)
@@ -95,7 +98,7 @@ impl Tier {
                     tier.clock.learn(asked, ms, now());
                 }
                 match number_at(&value, 0) {
-                    Some(1) if what == "keep" => tier.counts.stores.add(),
+                    Some(1) if stores => tier.counts.stores.add(),
                     // Somebody has changed the key, and the news of it has not come yet. A landing that was resent finds its own token gone, too:
                     // then what is in memory is loaded once more.
                     Some(0)
@@ -118,7 +121,7 @@ impl Tier {
         let request = self.landing(&token, &spot, "free", LANDED);
         let slot = spot.slot;
         self.ask(request, move || Some(slot), Again::Yes, now() + self.deadline, |_, _| ());
-        self.remote.flush();
+        self.flush();
     }
 
     fn landing(&self, token: &Token, spot: &Spot, what: &str, kind: u8) -> Request {

@@ -55,6 +55,11 @@ impl Replica {
         self.versioned.fetch_max(moment, Ordering::AcqRel) < moment
     }
 
+    /// Since when the present version is the lineage's.
+    pub(super) fn version_moment(&self) -> u64 {
+        self.versioned.load(Ordering::Acquire)
+    }
+
     /// How the state calls the present version of a lineage, if it has one.
     pub(super) fn version_member(&self) -> Vec<u8> {
         self.version.lock().clone()

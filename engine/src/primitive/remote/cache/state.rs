@@ -6,8 +6,9 @@ use super::scripts::SINCE;
 use super::{Tier, now};
 use crate::clock::{MILLI, Nanos};
 use crate::redis::{Again, Request, Value};
+use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Records in one answer.
 const RECORDS: u64 = 1_024;
@@ -62,6 +63,13 @@ impl Standing {
 /// What is called with whether the state is known as it was after it was asked for.
 pub(super) type Then = Box<dyn FnOnce(&Arc<Tier>, bool) + Send>;
 
+/// Who wants to know by the end of the turn whether the state is known.
+#[derive(Default)]
+pub(super) struct Asking {
+    any: AtomicBool,
+    waiting: Mutex<Vec<Then>>,
+}
+
 /// Who waits for the state to be known, and since when.
 struct Waiting {
     then: Then,
@@ -107,24 +115,51 @@ impl Tier {
                 tier.later(AGAIN, move |tier| tier.synchronize(hearing));
             }
         }));
-        self.remote.flush();
+        self.flush();
     }
 
-    /// Find out whether the state is known as it is at this time or later, and if not, what has happened.
+    /// Find out whether the state is known as it is at this time or later, and if not, what has happened. One question does for all who
+    /// want to know that in one turn: it is asked at its end.
     pub(super) fn confirm(self: &Arc<Self>, asked: Nanos, then: Then) {
         if self.clock.is_old(asked) {
             return self.catch_up(then);
         }
+        let mut waiting = self.asking.waiting.lock();
+        waiting.push(then);
+        self.asking.any.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether something is to be asked at the end of this turn.
+    pub(super) fn is_in_turn(&self) -> bool {
+        self.asking.any.load(Ordering::SeqCst)
+    }
+
+    /// Ask what was to be asked at the end of the turn. Always true: see [`crate::primitive::remote::Far::at_the_end`].
+    pub(super) fn end_turn(self: &Arc<Self>) -> bool {
+        if !self.is_in_turn() {
+            return true;
+        }
+        let waiting = {
+            let mut waiting = self.asking.waiting.lock();
+            self.asking.any.store(false, Ordering::SeqCst);
+            std::mem::take(&mut *waiting)
+        };
+        if waiting.is_empty() {
+            return true;
+        }
         let known = self.replica.moment();
         let request = Request::command("ZSCORE").arg(&self.state).arg("m");
-        self.ask_state(request, Again::Yes, asked + self.deadline, move |tier, answer| match answer {
+        self.ask_state(request, Again::Yes, now() + self.deadline, move |tier, answer| match answer {
             // It may have grown between.
             Ok(value) => match super::reply::number(&value) {
-                Some(moment) if moment >= known && moment <= tier.replica.moment() => then(tier, true),
-                _ => tier.catch_up(then),
+                Some(moment) if moment >= known && moment <= tier.replica.moment() => {
+                    waiting.into_iter().for_each(|then| then(tier, true));
+                }
+                _ => waiting.into_iter().for_each(|then| tier.catch_up(then)),
             },
-            Err(_) => then(tier, false),
+            Err(_) => waiting.into_iter().for_each(|then| then(tier, false)),
         });
+        true
     }
 
     /// Fetch what has happened to the state.
@@ -137,6 +172,8 @@ impl Tier {
             catching.served = std::mem::take(&mut catching.next);
             drop(catching);
             self.fetch_since(since);
+            // Whoever asks for it, on whichever thread: it is rare.
+            self.flush();
         }
     }
 
@@ -151,7 +188,7 @@ impl Tier {
                 }
                 outcome => tier.caught_up(outcome.is_some()),
             }
-            tier.remote.flush();
+            tier.flush();
         });
     }
 

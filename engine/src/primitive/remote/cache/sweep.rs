@@ -68,7 +68,7 @@ impl Tier {
                 tier.take_out(Sweep { cursor, ..sweep }, found);
             },
         );
-        self.remote.flush();
+        self.flush();
     }
 
     fn take_out(self: &Arc<Self>, sweep: Sweep, mut found: Vec<Vec<u8>>) {
@@ -92,7 +92,7 @@ impl Tier {
                 None => (sweep.then)(tier, None),
             },
         );
-        self.remote.flush();
+        self.flush();
     }
 
     fn swept(self: &Arc<Self>, mut sweep: Sweep) {
@@ -117,6 +117,6 @@ impl Tier {
                 (sweep.then)(tier, answer.is_ok().then_some(sweep.gone));
             },
         );
-        self.remote.flush();
+        self.flush();
     }
 }

@@ -107,7 +107,7 @@ impl RemoteLimiter {
                     if own && !looks {
                         this.remember(key, &put, &decision);
                     }
-                    if looks { decision } else { this.counted(decision) }
+                    if looks { this.with_credit(key, cost, own, decision, sent) } else { this.counted(decision) }
                 }
                 Err(trouble) => this.instead(key, cost, looks, sent, &trouble),
             };

@@ -3,7 +3,7 @@
 
 use super::asking::{Outcome, Put, TRIES};
 use super::credits::{Credit, Credits, Denial, Share};
-use super::decision::{By, RemoteDecision};
+use super::decision::{By, RemoteDecision, RemoteReason};
 use super::measure::MICRO;
 use super::scripts::Judged;
 use super::{Mode, RemoteLimiter};
@@ -158,6 +158,28 @@ impl RemoteLimiter {
                 reset: sent.mono.saturating_add(verdict.reset),
             });
         }
+    }
+
+    /// What a look at Redis says, and what is held here besides.
+    pub(super) fn with_credit(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        own: bool,
+        decision: RemoteDecision,
+        sent: Moment,
+    ) -> RemoteDecision {
+        let Some(credits) = self.credits.as_ref().filter(|_| own && self.config.mode == Mode::Lease) else {
+            return decision;
+        };
+        let held = credits.find(key, |credit| Some(credit.held(credits.time(sent.mono)))).unwrap_or(0);
+        let remaining = decision.verdict.remaining.saturating_add(held);
+        let verdict = Verdict { remaining, ..decision.verdict };
+        if decision.verdict.answer == Answer::Limited && decision.reason != RemoteReason::Blocked && held >= cost {
+            let verdict = Verdict { answer: Answer::Allowed, retry_after: 0, ..verdict };
+            return RemoteDecision { verdict, ..RemoteDecision::by_limit(0, false, verdict, By::Lease, 0) };
+        }
+        RemoteDecision { verdict, ..decision }
     }
 
     /// Hand back what a call had spent of credit, if it may be held; false if Redis has to be told.

@@ -266,7 +266,10 @@ impl Round {
         }
         if denied {
             for (one, said) in self.asks.iter().zip(&said).filter(|(_, said)| said.ok) {
-                for measure in one.measures.iter().filter(|measure| !(said.shadowed && measure.is_shadow())) {
+                // What stood in for Redis gives back all limits at once.
+                let limits = if said.by == By::FailMode { 1 } else { one.measures.len() };
+                let charged = one.measures.iter().filter(|measure| !(said.shadowed && measure.is_shadow()));
+                for measure in charged.take(limits) {
                     one.limiter.refund_one(measure, &one.stem, one.key, one.cost, said.charge, self.sent, |_| {});
                 }
             }

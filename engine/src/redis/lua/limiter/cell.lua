@@ -25,7 +25,9 @@ local function found(key)
     return nil, cell
   end
   local first = byte(cell)
-  if first ~= 120 and first ~= 122 then
+  if not first then
+    return nil, FOREIGN
+  elseif first ~= 120 and first ~= 122 then
     return cell, '', 0
   end
   local reset, blocked = '', 0

@@ -5,11 +5,12 @@
 -- to three numbers of what it found; the text and its life if something has to be stored. Nil: another application's data.
 local judges = {}
 
--- Whether a charge is among those that were made: where one nonce ends and the next begins, the bytes of a third may stand.
-local function repeated(nonces, nonce)
-  local at = find(nonces, nonce, 1, true)
-  while at and at % 8 ~= 1 do
-    at = find(nonces, nonce, at + 1, true)
+-- Whether a charge is among those a cell remembers from a place on: where one nonce ends and the next begins, the bytes of a third may
+-- stand.
+local function repeated(cell, nonce, from)
+  local at = find(cell, nonce, from, true)
+  while at and (at - from) % 8 ~= 0 do
+    at = find(cell, nonce, at + 1, true)
   end
   return at
 end
@@ -17,13 +18,13 @@ end
 -- "b", the tick at which the bucket is full, how far ahead it may lie. The rate: period, tolerance, reach in 16 digits; patience.
 function judges.b(cell, cost, period, tolerance, reach, nonce, least, patience)
   period, tolerance = tonumber(period), tonumber(tolerance)
-  local tat, nonces, jumped = 0, '', false
+  local tat, jumped = 0, false
   if cell ~= '' then
-    tat, nonces = tonumber(sub(cell, 2, 17)), sub(cell, 34)
+    tat = tonumber(sub(cell, 2, 17))
     local kept = sub(cell, 18, 33)
     if byte(cell) ~= 98 or not tat or #kept < 16 or not tonumber(kept) then
       return nil
-    elseif repeated(nonces, nonce) then
+    elseif repeated(cell, nonce, 34) then
       return -2, tat
     end
     -- Of 16 digits each, so the longer way is the greater text.
@@ -43,10 +44,10 @@ function judges.b(cell, cost, period, tolerance, reach, nonce, least, patience)
   end
   if units > 0 and units >= least and least * period <= tolerance then
     local full = base + units * period
-    return units, tat, nil, nil, 'b' .. format('%016.0f', full) .. reach .. nonce .. sub(nonces, 1, 120), full - now
+    return units, tat, nil, nil, format('b%016.0f%s%s%s', full, reach, nonce, sub(cell, 34, 153)), full - now
   elseif jumped and cost > 0 then
     -- Only the leftover of a jumped clock is written on a denial: nobody stays locked out for longer than the burst.
-    return 0, tat, nil, nil, 'b' .. format('%016.0f', tat) .. reach .. nonces, tolerance
+    return 0, tat, nil, nil, format('b%016.0f%s%s', tat, reach, sub(cell, 34)), tolerance
   end
   return 0, tat
 end
@@ -74,13 +75,13 @@ end
 -- "f", the window's number, units spent in it. The rate: limit, width.
 function judges.f(cell, cost, limit, width, _, nonce, least)
   width = tonumber(width)
-  local id, count, nonces, early, jumped = floor(now / width), 0, '', 0, false
+  local id, count, early, jumped = floor(now / width), 0, 0, false
   if cell ~= '' then
     local stored = tonumber(sub(cell, 2, 17))
-    count, nonces = tonumber(sub(cell, 18, 27)), sub(cell, 28)
+    count = tonumber(sub(cell, 18, 27))
     if byte(cell) ~= 102 or not stored or not count then
       return nil
-    elseif repeated(nonces, nonce) then
+    elseif repeated(cell, nonce, 28) then
       return -2, stored, count
     elseif stored < id then
       count = 0
@@ -90,9 +91,8 @@ function judges.f(cell, cost, limit, width, _, nonce, least)
   end
   local units = granted(limit - count, cost, least)
   if units > 0 or (jumped and cost > 0) then
-    local text = 'f' .. format('%016.0f%010.0f', id, count + units)
-    nonces = units > 0 and nonce .. sub(nonces, 1, 120) or nonces
-    return units, id, count, nil, text .. nonces, (id + 1) * width - now
+    local nonces = units > 0 and nonce .. sub(cell, 28, 147) or sub(cell, 28)
+    return units, id, count, nil, format('f%016.0f%010.0f%s', id, count + units, nonces), (id + 1) * width - now
   end
   return 0, id, count
 end
@@ -119,14 +119,14 @@ end
 -- "s", the window's number, units spent in the one before and in it. The rate: limit, width, scale; 2^shift.
 function judges.s(cell, cost, limit, width, scale, nonce, least, step)
   width, scale, step = tonumber(width), tonumber(scale), max(1, step)
-  local id, previous, current, nonces, early, jumped = floor(now / width), 0, 0, '', 0, false
+  local id, previous, current, early, jumped = floor(now / width), 0, 0, 0, false
   local into = now - id * width
   if cell ~= '' then
     local stored = tonumber(sub(cell, 2, 17))
-    previous, current, nonces = tonumber(sub(cell, 18, 24)), tonumber(sub(cell, 25, 31)), sub(cell, 32)
+    previous, current = tonumber(sub(cell, 18, 24)), tonumber(sub(cell, 25, 31))
     if byte(cell) ~= 115 or not stored or not previous or not current then
       return nil
-    elseif repeated(nonces, nonce) then
+    elseif repeated(cell, nonce, 32) then
       return -2, stored, previous, current
     elseif stored < id then
       previous, current = stored == id - 1 and current or 0, 0
@@ -141,9 +141,9 @@ function judges.s(cell, cost, limit, width, scale, nonce, least, step)
   end
   local units = granted(limit - spent, cost, least)
   if units > 0 or (jumped and cost > 0) then
-    local text = 's' .. format('%016.0f%07.0f%07.0f', id, previous, current + units)
-    nonces = units > 0 and nonce .. sub(nonces, 1, 120) or nonces
-    return units, id, previous, current, text .. nonces, (id + 2) * width - now
+    local nonces = units > 0 and nonce .. sub(cell, 32, 151) or sub(cell, 32)
+    local text = format('s%016.0f%07.0f%07.0f%s', id, previous, current + units, nonces)
+    return units, id, previous, current, text, (id + 2) * width - now
   end
   return 0, id, previous, current
 end

@@ -24,11 +24,11 @@ local answer, pending, denied, repeats = { 0, nonce, now, in_shadow, until_when 
 for part = 1, #KEYS - homes do
   local key, a = KEYS[homes + part], first + 8 * (part - 1)
   local before = pending[key]
-  local cell, reset
+  local cell, reset, blocked
   if before then
-    cell, reset = before[1], before[2]
+    cell, reset, blocked = before[1], before[2], before[5]
   else
-    cell, reset = found(key)
+    cell, reset, blocked = found(key)
     if not cell then
       if not foreign(reset) then
         return reset
@@ -51,13 +51,18 @@ for part = 1, #KEYS - homes do
     end
   end
   if text and not looks and (units == 0 or not denied) then
-    pending[key] = { text, reset, life, units == 0 }
+    pending[key] = { text, reset, life, units == 0, blocked }
   end
   answer[5 + part] = { units, one, two, three }
 end
 if not repeats then
   for key, entry in pairs(pending) do
-    local trouble = store(key, entry[2], entry[1], entry[3])
+    local text, reset, life, blocked = entry[1], entry[2], entry[3], entry[5]
+    if blocked > now then
+      -- A limit in shadow is charged also while its key is blocked, and is blocked on.
+      text, reset, life = 'x' .. format('%016.0f', blocked) .. reset .. text, '', max(life, blocked - now)
+    end
+    local trouble = store(key, reset, text, life)
     if trouble then
       return trouble
     end

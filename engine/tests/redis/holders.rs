@@ -83,7 +83,24 @@ fn so_many_hold_and_no_more_until_one_releases_and_each_has_a_larger_fence() {
     assert_eq!(bench.release("k", one), Ok(false), "once");
     assert_eq!(bench.renew("k", one), Ok(false));
     assert_eq!(bench.renew("k", two), Ok(true));
-    assert!(fence(&bench.acquire("k", three).unwrap()).unwrap() > second);
+    assert!(fence(&bench.acquire("k", wish(2, 30_000)).unwrap()).unwrap() > second);
+}
+
+#[test]
+fn a_question_that_arrives_after_its_release_makes_no_holder() {
+    let server = Server::start();
+    let bench = Bench::new(&server);
+    let (late, other) = (wish(1, 300), wish(1, 30_000));
+    assert_eq!(bench.release("k", late), Ok(false), "given up, over another connection");
+    assert_eq!(fence(&bench.acquire("k", late).unwrap()), None, "and now the question itself");
+    assert_eq!(bench.renew("k", late), Ok(false));
+    assert_eq!(bench.release("k", late), Ok(false));
+    assert!(fence(&bench.acquire("k", other).unwrap()).is_some(), "nobody is locked out");
+    bench.release("k", other).unwrap();
+    std::thread::sleep(Duration::from_millis(320));
+    bench.acquire("k", other).unwrap();
+    let key = String::from_utf8(bench.spot("k").key).unwrap();
+    assert_eq!(bench.ask(&["ZCARD", &key]), Value::Int(2), "the holder and the fence: nothing stays for ever");
 }
 
 #[test]

@@ -1,4 +1,5 @@
--- Holders of each key: token -> until when, in milliseconds of this server. Below zero: the last fence, and until when somebody waits.
+-- Holders of each key: token -> until when, in milliseconds of this server. Below zero: the last fence, until
+-- when somebody waits, and tokens that were released before they were held.
 -- Arguments of each key: limit, ttl, how long to keep a key nobody holds, how long its wish is remembered if it is full, token.
 -- Each answer ends with the token, so that it is known from another's.
 local time = redis.call('TIME')
@@ -27,8 +28,14 @@ local function ask(key, limit, ttl, keep, mark, token)
     return out
   end
   local mine = redis.call('ZSCORE', key, token)
+  if mine and tonumber(mine) < 0 then
+    -- It was given up, and comes from a connection that was thought dead.
+    return { 0, 0, 0, token }
+  end
   if out < limit or (mine and tonumber(mine) > now) then
     local stale = redis.call('ZREMRANGEBYSCORE', key, '0', text(now))
+    -- What of that below zero has had its time. The fence is in microseconds, and so far below.
+    redis.call('ZREMRANGEBYSCORE', key, text(-now), '(0')
     local last = redis.call('ZSCORE', key, 'fence')
     local fence = micros
     if last and -tonumber(last) >= fence then

@@ -7,6 +7,18 @@ local function release(key, token, channel, message)
   if type(held) == 'table' then
     return held
   end
+  if not held then
+    -- Whoever gave up asking may be overtaken by his own question: for as long as it would hold, it must not.
+    local ttl = tonumber(string.match(token, '%-(%d+)$') or '0')
+    redis.call('ZADD', key, string.format('%.0f', -now - ttl), token)
+    if redis.call('PTTL', key) < ttl then
+      redis.call('PEXPIRE', key, string.format('%.0f', ttl))
+    end
+    return { 0, token }
+  end
+  if tonumber(held) < 0 then
+    return { 0, token }
+  end
   local gone = redis.call('ZREM', key, token)
   if gone == 1 then
     local mark = redis.call('ZSCORE', key, 'mark')

@@ -12,7 +12,7 @@ local function renew(key, limit, ttl, keep, token)
   if type(score) == 'table' then
     return score
   end
-  if not score then
+  if not score or tonumber(score) < 0 then
     return { 0, token }
   end
   -- This server's clock may have gone ahead. While the token is there and a place is free, nobody has come after it.

@@ -175,6 +175,17 @@ test('a Redis that is frozen for less than the lease lasts loses none', async (t
   assert.deepEqual([report().held, report().lost], [1, 0])
 })
 
+test('whoever waits does so through an outage', async (t) => {
+  const server = await redis(t)
+  const { job } = await opened(t, server)
+  await server.kill9()
+  await assert.rejects(job.acquire({ wait: 300 }), { code: 'E_STORE_UNAVAILABLE' })
+  const waiting = job.acquire({ wait: 10_000 })
+  await pause(200)
+  await server.start()
+  assert.ok((await waiting).fence > 0)
+})
+
 test('a release that Redis did not hear is told again', async (t) => {
   const server = await redis(t)
   const [one, two] = [await opened(t, server, { ttl: '60s' }), await opened(t, server, { ttl: '60s' })]

@@ -3,6 +3,7 @@
 'use strict'
 
 const { assertFunction, signalOf } = require('./call.js')
+const deadlines = require('./deadlines.js')
 const { Events } = require('./events.js')
 const { HeldLease } = require('./held-lease.js')
 const { misuse, shown } = require('./misuse.js')
@@ -19,6 +20,8 @@ const CALL_OPTIONS = ['key', 'wait', 'signal']
 /** Under this, what a renewal takes on a slow network would be a good part of it. */
 const LEAST_MS = 100
 const MILLION = 1_000_000
+/** How long before a store that could not be asked is asked again. */
+const RETRY_MS = 100
 /** The key of who names none, which nobody can name. */
 const NO_KEY = '\0'
 
@@ -81,7 +84,7 @@ class Lease {
   /** @param {LeaseCall} [options] */
   async acquire(options) {
     const { key, waitMs, signal } = this.#asking(options)
-    const right = await this.#rights.ask(key, 0, waitMs, signal)
+    const right = await this.#ask(key, waitMs, signal)
     if (typeof right === 'string') throw this.#refusal(right, waitMs)
     const held = this.#hold(right, key, undefined)
     // Whoever gave up in the very moment his turn came does not hold it.
@@ -101,7 +104,7 @@ class Lease {
   async run(fn, options) {
     assertFunction(`the lease "${this.name}"`, fn)
     const { key, waitMs, signal } = this.#asking(options)
-    const right = await this.#rights.ask(key, 0, waitMs, signal)
+    const right = await this.#ask(key, waitMs, signal)
     if (typeof right === 'string') throw this.#refusal(right, waitMs)
     const held = this.#hold(right, key, signal)
     try {
@@ -122,6 +125,23 @@ class Lease {
 
   dispose() {
     this.#place.dispose(this.#id)
+  }
+
+  /**
+   * Whoever is willing to wait also waits for a store that is not there, or not yet.
+   * @param {string} key
+   * @param {number} waitMs
+   * @param {AbortSignal | undefined} signal
+   */
+  async #ask(key, waitMs, signal) {
+    const over = performance.now() + waitMs
+    for (let leftMs = waitMs; ; leftMs = over - performance.now()) {
+      const right = await this.#rights.ask(key, 0, leftMs, signal)
+      if (right !== 'unavailable' || over - performance.now() <= RETRY_MS) return right
+      await new Promise((resolve) => deadlines.schedule(RETRY_MS, resolve))
+      signal?.throwIfAborted()
+      if (this.#isLetGo) throw this.#ended()
+    }
   }
 
   /**

@@ -691,6 +691,11 @@ export interface Bulkhead<M extends Mode = 'sync'> extends Primitive {
    * published as `spillway:bulkhead:expired`.
    */
   on(event: 'expired', listener: (event: BulkheadExpired) => void): () => void
+  /**
+   * Calls `listener` when Redis could not be asked and the fail mode decided a call of this handle. Also published as
+   * `spillway:bulkhead:unavailable`.
+   */
+  on(event: 'unavailable', listener: (event: BulkheadUnavailable) => void): () => void
 }
 
 export interface BulkheadWaited {
@@ -707,6 +712,11 @@ export interface BulkheadRefused {
   /** With `perKey`. */
   readonly key?: string
   readonly refusal: RefusalInfo
+}
+export interface BulkheadUnavailable {
+  readonly bulkhead: Bulkhead<Mode>
+  /** With `perKey`. */
+  readonly key?: string
 }
 export interface BulkheadExpired {
   readonly bulkhead: Bulkhead<Mode>

@@ -149,7 +149,11 @@ test('without Redis each fail mode decides, and when it is back Redis does', asy
   const [{ sp, slots, report }] = await hosts(t, server, 1, { limit: 2, queue: 1, lease: 1_000 })
   const open = sp.bulkhead('open', { limit: 1, failMode: 'open' })
   const closed = sp.bulkhead('closed', { limit: 1, failMode: 'closed' })
+  const told = []
+  for (const each of [slots, open, closed]) each.on('unavailable', ({ bulkhead }) => told.push(bulkhead))
   const far = await slots.acquire()
+  await pause(0)
+  assert.deepEqual(told, [])
   await server.kill9()
   const began = performance.now()
   const near = await slots.acquire()
@@ -166,6 +170,8 @@ test('without Redis each fail mode decides, and when it is back Redis does', asy
   const refused = await closed.attempt(assert.fail)
   assert.equal(refused.refusal.code, 'E_STORE_UNAVAILABLE')
   assert.ok(report().unavailable > 0)
+  await pause(0)
+  assert.ok([slots, open, closed].every((each) => told.includes(each)))
   near.release()
   await server.start()
   const permit = await until('Redis decides', async () => {

@@ -115,7 +115,7 @@ class Bulkhead {
   #leased
   /** Whether a free permit is only counted, and needs no receipt. */
   #counted
-  #events = new Events('bulkhead', ['refused', 'waited', 'expired'])
+  #events = new Events('bulkhead', ['refused', 'waited', 'expired', 'unavailable'])
   #nesting = nestingOf(this)
   /** @type {InstanceType<typeof LeaseWatch> | undefined} */
   #watch
@@ -272,7 +272,7 @@ class Bulkhead {
   }
 
   /**
-   * @param {'refused' | 'waited' | 'expired'} event
+   * @param {'refused' | 'waited' | 'expired' | 'unavailable'} event
    * @param {(message: any) => void} listener
    */
   on(event, listener) {
@@ -445,6 +445,7 @@ class Bulkhead {
     const { queueTimeoutMs } = this.#shape
     const began = this.#place.now()
     const right = await rights.ask(key, rank, willingToWait ? queueTimeoutMs : 0, signal)
+    if (right === 'unavailable' || (typeof right !== 'string' && right.isAlone)) this.#unavailable(key)
     if (right === 'full') return this.#refused(key)
     if (right === 'unavailable') return this.#refused(key, undefined, undefined, 'E_STORE_UNAVAILABLE')
     const served = typeof right !== 'string'
@@ -512,6 +513,11 @@ class Bulkhead {
   /** @param {string} key */
   #expired(key) {
     if (this.#events.wanted('expired')) this.#events.emit('expired', this.#about(key))
+  }
+
+  /** @param {string} key */
+  #unavailable(key) {
+    if (this.#events.wanted('unavailable')) this.#events.emit('unavailable', this.#about(key))
   }
 
   /** @param {string} key */

@@ -14,7 +14,9 @@ const isPatient = (name) => about(name).isPatient === true
 function played(name) {
   const { fault, must } = about(name)
   test(`${fault}: ${must}`, async () => {
-    const row = await play(name, { short: true })
+    let row = await play(name, { short: true })
+    // Milliseconds are also the machine's, which may have been busy for a moment; counts are not.
+    if (!row.ok && !isPatient(name)) row = await play(name, { short: true })
     assert.ok(row.ok, `${table([row])}\n${row.broken ?? ''}`)
   })
 }

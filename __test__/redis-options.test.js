@@ -171,6 +171,12 @@ test('what is mistyped is told by its name alone', () => {
 })
 
 test('a URL with a user in it is shown by no error, under whatever name it was given', () => {
+  for (const given of [{ password: SECRET }, { redis: ['redis://h'], passwort: SECRET }, { authToken: SECRET }]) {
+    assert.throws(
+      () => spillway(given),
+      (error) => error.code === 'E_OPTION' && !error.message.includes(SECRET),
+    )
+  }
   for (const given of [{ rediss: `redis://:${SECRET}@h` }, { prefix: `redis://:${SECRET}@h` }]) {
     assert.throws(
       () => spillway(given),

@@ -11,6 +11,45 @@ const { setTimeout, clearTimeout } = globalThis
 /** The code of an answer that nobody gave. */
 const LOST = -1
 
+/** The two ends of the promise that was made last. @type {(value: any) => void} */
+let resolveLast
+/** @type {(error: unknown) => void} */
+let rejectLast
+
+/** One function for all promises: one for each would be garbage by the thousand. */
+function take(/** @type {(value: any) => void} */ resolve, /** @type {(error: unknown) => void} */ reject) {
+  resolveLast = resolve
+  rejectLast = reject
+}
+
+/** What was asked, until it is answered. Made right after its promise. */
+class Ask {
+  #resolve = resolveLast
+  #reject = rejectLast
+  #read
+  #asks
+
+  /**
+   * @param {(code: number) => any} read
+   * @param {Asks | undefined} asks who counts it
+   */
+  constructor(read, asks) {
+    this.#read = read
+    this.#asks = asks
+  }
+
+  /** @param {number} code */
+  settle(code) {
+    this.#asks?.ended()
+    if (code === LOST) return this.#reject(lost())
+    try {
+      this.#resolve(this.#read(code))
+    } catch (error) {
+      this.#reject(error)
+    }
+  }
+}
+
 class Asks {
   #native
   #registry
@@ -44,25 +83,9 @@ class Asks {
   settled(ask, read) {
     this.turn()
     this.#pending++
-    return new Promise((resolve, reject) => {
-      asks.set(ask, (code) => {
-        if (--this.#pending === 0) this.#leave()
-        settle(code, read, resolve, reject)
-      })
-    })
-  }
-
-  /**
-   * The promise of an answer that nobody need wait for: neither the process nor who closes the store.
-   * @template T
-   * @param {number} ask
-   * @param {(code: number) => T} read
-   * @returns {Promise<T>}
-   */
-  heard(ask, read) {
-    return new Promise((resolve, reject) => {
-      asks.set(ask, (code) => settle(code, read, resolve, reject))
-    })
+    const promise = new Promise(take)
+    asks[ask] = new Ask(read, this)
+    return promise
   }
 
   /**
@@ -81,7 +104,9 @@ class Asks {
     })
   }
 
-  #leave() {
+  /** One of them is answered. */
+  ended() {
+    if (--this.#pending > 0 || this.#leaving.length === 0) return
     for (const leave of this.#leaving.splice(0)) leave()
   }
 
@@ -99,23 +124,20 @@ class Asks {
 }
 
 /**
+ * The promise of an answer that no store counts: of what needs no flush, or what a close need not wait for.
  * @template T
- * @param {number} code
+ * @param {number} ask
  * @param {(code: number) => T} read
- * @param {(value: T) => void} resolve
- * @param {(error: unknown) => void} reject
+ * @returns {Promise<T>}
  */
-function settle(code, read, resolve, reject) {
-  if (code === LOST) return reject(lost())
-  try {
-    resolve(read(code))
-  } catch (error) {
-    reject(error)
-  }
+function heard(ask, read) {
+  const promise = new Promise(take)
+  asks[ask] = new Ask(read, undefined)
+  return promise
 }
 
 function lost() {
   return misuse('E_INTERNAL', 'a defect in spillway: an answer of Redis was lost; please report it', { Base: Error })
 }
 
-module.exports = { Asks }
+module.exports = { Asks, heard }

@@ -106,12 +106,12 @@ const { misuse } = require('./misuse.js')
  * what the trouble was
  * @property {Int32Array} slots generation numbers, one for many keys, raised by every thread that changes what a reader may see
  * @property {Map<number, import('./mailbox.js').Wait>} waits who waits for a letter
- * @property {Map<number, Settle>} asks what has been asked of Redis and not been answered, by the number it was given
+ * @property {(Asked | undefined)[]} asks what has been asked of Redis and not been answered, by the number it was given
  * @property {Map<number, Moved>} movers by the ids of breakers, who wants to know that they have moved
  */
 
 /** @typedef {(from: number, to: number, key: string | undefined) => void} Moved */
-/** Reads what the answer has left, at once. @typedef {(code: number) => void} Settle */
+/** Reads what the answer has left, at once. @typedef {{ settle(code: number): void }} Asked */
 
 const ENVIRONMENT = Symbol.for('spillway.environment')
 
@@ -175,7 +175,7 @@ function environment() {
     details: new Float64Array(16),
     slots: new Int32Array(new SharedArrayBuffer(16_384 * 4)),
     waits: new Map(),
-    asks: new Map(),
+    asks: [],
     movers: new Map(),
   }
   if (binary !== undefined) {
@@ -196,9 +196,9 @@ function deliver(binary, { details, waits, asks, movers }) {
     if (news === -1) return
     if (news === ANSWERED) {
       const ask = details[10]
-      const settle = asks.get(ask)
-      asks.delete(ask)
-      settle?.(details[11])
+      const asked = asks[ask]
+      asks[ask] = undefined
+      asked?.settle(details[11])
       continue
     }
     if (news === MOVED || (typeof news === 'string' && details[3] === 1)) {

@@ -3,7 +3,7 @@
 'use strict'
 
 const { hostname } = require('node:os')
-const { Asks } = require('./asks.js')
+const { Asks, heard } = require('./asks.js')
 const { misuse } = require('./misuse.js')
 
 /** @typedef {import('./native.js').Native} Native */
@@ -98,7 +98,7 @@ class RedisStore {
   /** @param {boolean} keepsAlive whether the process waits for the answer */
   #examined(keepsAlive) {
     const ask = this.#native.redisReady(this.registry, keepsAlive)
-    return this.asks.heard(ask, (code) => {
+    return heard(ask, (code) => {
       const text = /** @type {string | undefined} */ (this.asks.payload()) ?? ''
       if (code !== 0) {
         const [name, sentence] = TROUBLES[code]

@@ -121,20 +121,11 @@ class RemoteCache {
       if (copy !== undefined && this.#copies.isCurrent(copy)) return (copy.promise ??= Promise.resolve(copy.value))
       const found = this.#values.read(key, UP_TO.FRESH)
       if (found !== NOTHING) return Promise.resolve(found)
-      return this.#fetched(key, undefined)
+      return this.#behind.get(key, undefined)
     }
     const tags = lookOf(options)
     const entry = this.#values.look(key, UP_TO.FRESH, tags)
-    return entry === undefined ? this.#fetched(key, tags) : Promise.resolve(entry.value)
-  }
-
-  /**
-   * @param {string} key
-   * @param {string[] | undefined} tags
-   */
-  async #fetched(key, tags) {
-    const found = await this.#behind.fetch(key, UP_TO.FRESH, tags)
-    return found === undefined ? undefined : this.#behind.valueOf(key, found)
+    return entry === undefined ? this.#behind.get(key, tags) : Promise.resolve(entry.value)
   }
 
   /**
@@ -264,7 +255,7 @@ class RemoteCache {
     const answers = getMany(this.#values, keys, absent)
     if (absent.length === 0) return answers
     // All in one turn, so that they leave in one batch.
-    const fetched = await Promise.all(absent.map((index) => this.#fetched(keys[index], undefined)))
+    const fetched = await Promise.all(absent.map((index) => this.#behind.get(keys[index], undefined)))
     for (let each = 0; each < absent.length; each++) answers[absent[each]] = fetched[each]
     return answers
   }

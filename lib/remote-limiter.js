@@ -264,9 +264,11 @@ class RemoteLimiter {
    */
   #answered(answer, key, cost, plan, made, reserved) {
     if (typeof answer === 'number') {
-      return this.#asks.settled(answer, (code) =>
-        this.#told(this.#decision(code === 1, key, cost, plan, made, details, 0, reserved), key),
-      )
+      const isUsual = made === undefined && plan === undefined && reserved === undefined && this.#simple
+      return this.#asks.settled(answer, (code) => {
+        if (isUsual && code === 1 && details[3] === 0) return this.#admitted(key, cost)
+        return this.#told(this.#decision(code === 1, key, cost, plan, made, details, 0, reserved), key)
+      })
     }
     if (answer === undefined) return Promise.reject(this.#trouble(key, cost, plan))
     return Promise.resolve(this.#told(this.#decision(answer, key, cost, plan, made, details, 0, reserved), key))

@@ -2,9 +2,10 @@
 // deadline, or by the caller. Never knows what the right is for.
 'use strict'
 
+const { heard } = require('./asks.js')
 const deadlines = require('./deadlines.js')
 const mailbox = require('./mailbox.js')
-const { asks, details, troubleOf } = require('./native.js')
+const { details, troubleOf } = require('./native.js')
 
 /** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
 
@@ -157,10 +158,7 @@ class Rights {
    * @returns {Promise<T>}
    */
   #settled(ask, read) {
-    if (this.#place.asks !== undefined) return this.#place.asks.settled(ask, read)
-    return new Promise((resolve) => {
-      asks.set(ask, (code) => resolve(read(code)))
-    })
+    return this.#place.asks === undefined ? heard(ask, read) : this.#place.asks.settled(ask, read)
   }
 }
 

@@ -5,7 +5,7 @@
 const { shown } = require('./misuse.js')
 const { details } = require('./native.js')
 const { Refusal } = require('./refusals.js')
-const { NEGATIVE, entryWith } = require('./values.js')
+const { NEGATIVE, UP_TO, entryWith } = require('./values.js')
 
 /** @typedef {import('./values.js').Encoded} Encoded */
 /** @typedef {import('./values.js').Entry} Entry */
@@ -36,6 +36,36 @@ class SecondTier {
   constructor(values, asks) {
     this.#values = values
     this.#asks = asks
+  }
+
+  /**
+   * The value that is there and fresh, with `tags` compared as if its entry had them too; undefined for none.
+   * @param {string} key
+   * @param {string[] | undefined} tags
+   * @returns {Promise<any>}
+   */
+  get(key, tags) {
+    const { native, id, codec } = this.#values
+    // A codec of the user's may ask us again: never while answers are handed out.
+    if (codec.name === 'custom') return this.#decodedLater(key, tags)
+    const ask = native.cacheFetch(id, key, UP_TO.FRESH, tags)
+    if (ask === undefined) throw this.#values.trouble(key)
+    if (ask === null) return NONE
+    return this.#asks.settled(ask, (code) => {
+      if (code === CODE.HIT)
+        return (details[9] & NEGATIVE) === 0 ? this.#values.decoded(key, this.#payload()) : undefined
+      if (code === CODE.FOREIGN) this.#warn(key)
+      return undefined
+    })
+  }
+
+  /**
+   * @param {string} key
+   * @param {string[] | undefined} tags
+   */
+  async #decodedLater(key, tags) {
+    const found = await this.fetch(key, UP_TO.FRESH, tags)
+    return found === undefined ? undefined : this.#valueOf(key, found)
   }
 
   /**
@@ -118,7 +148,7 @@ class SecondTier {
    * @param {string} key
    * @param {Found} found
    */
-  valueOf(key, { encoded }) {
+  #valueOf(key, { encoded }) {
     return encoded === undefined ? undefined : this.#values.decoded(key, encoded)
   }
 
@@ -128,14 +158,18 @@ class SecondTier {
    * @returns {Entry}
    */
   entryOf(key, found) {
-    return entryWith(this.valueOf(key, found), found.state, found.ageMs, found.freshForMs, found.flags)
+    return entryWith(this.#valueOf(key, found), found.state, found.ageMs, found.freshForMs, found.flags)
   }
 
   /** @returns {Found} */
   #found() {
     const [freshForMs, stamp, state, ageMs, flags] = [details[4], details[5], details[6], details[8], details[9]]
-    const encoded = (flags & NEGATIVE) === 0 ? /** @type {Encoded} */ (this.#asks.payload()) : undefined
+    const encoded = (flags & NEGATIVE) === 0 ? this.#payload() : undefined
     return { encoded, stamp, state, ageMs, freshForMs, flags }
+  }
+
+  #payload() {
+    return /** @type {string | Uint8Array} */ (this.#asks.payload())
   }
 
   /** @param {unknown} key */

@@ -114,7 +114,9 @@ const ours: RateLimitReturns = theirs
 same<Equal<RateLimitError, TheirError>>()
 same<Equal<Awaited<ReturnType<RateLimiter['limit']>>, TheirReturns>>()
 if (!ours.ok) ours.retryAfter.toFixed()
-const status = await checkRateLimit(remote.limiter('far', { limit: 1, window: '1s', failMode: 'open' }), 'user', { count: 2 })
+const status = await checkRateLimit(remote.limiter('far', { limit: 1, window: '1s', failMode: 'open' }), 'user', {
+  count: 2,
+})
 same<Equal<typeof status, RateLimitReturns>>()
 await rateLimit(chat, 'user', { reserve: { maxWait: '1h' } })
 // @ts-expect-error nothing is reserved by looking

@@ -50,6 +50,8 @@ struct Known {
     members: HashMap<String, (u64, String)>,
     /// What the server has of ours.
     told: Option<String>,
+    /// The server came back empty: until then whoever is missing has only not been heard yet.
+    assembling: Option<Instant>,
 }
 
 struct Shared {
@@ -72,7 +74,7 @@ impl Fleet {
     pub fn start(remote: Arc<dyn Remote>, prefix: &str, size: Arc<AtomicU32>, say: Say) -> Self {
         let home = Home::new(prefix, "fleet", "");
         let keys = ["seen", "said", "changed"].map(|part| home.readable(b"processes", part));
-        let known = Known { now_ms: 0, at: Instant::now(), members: HashMap::new(), told: None };
+        let known = Known { now_ms: 0, at: Instant::now(), members: HashMap::new(), told: None, assembling: None };
         let shared = Arc::new(Shared {
             remote,
             id: format!("{:016x}", random_word()),
@@ -169,10 +171,19 @@ impl Shared {
         // A clock that was set back: what others have said since may lie before what was asked for, so all of it is asked for.
         known.now_ms = if now_ms < known.now_ms { 0 } else { now_ms };
         known.at = Instant::now();
+        if !has_ours && known.told.is_some() {
+            known.assembling = Some(known.at + Duration::from_millis(LIFE_MS));
+        }
         known.told = has_ours.then_some(said);
+        let assembling = known.assembling.is_some_and(|until| known.at < until);
         drop(known);
         drop(old);
-        self.size.store(size, Ordering::Relaxed);
+        // Believed to be fewer than they are, each would admit more than its part in the next outage.
+        if assembling {
+            self.size.fetch_max(size, Ordering::Relaxed);
+        } else {
+            self.size.store(size, Ordering::Relaxed);
+        }
     }
 }
 

@@ -79,6 +79,12 @@ fn a_silent_process_is_dead_after_five_seconds_and_a_lost_redis_kills_nobody() {
     until("down", || !one._opened.link.report().up);
     std::thread::sleep(std::time::Duration::from_millis(1_500));
     assert_eq!(one.fleet.size(), 2);
+    // Back, empty: who has not been heard yet may be beating against it all the same.
+    server.restart();
+    until("beating", || server.tell(&["ZCARD", "spillway:app:fleet::{processes}seen"]) == ":1");
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    assert_eq!(one.fleet.size(), 2);
+    until("nobody else came", || one.fleet.size() == 1);
 }
 
 fn one_second_of(server: &Server) -> u64 {

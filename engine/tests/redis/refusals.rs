@@ -35,6 +35,40 @@ fn scripts_flushed_again_and_again_are_nobodys_error() {
 }
 
 #[test]
+fn a_server_that_cannot_save_is_not_dialled_again_and_again() {
+    let server = Server::start();
+    let folder = std::env::temp_dir().join(format!("spillway-unsaved-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    server.tell(&["CONFIG", "SET", "dir", folder.to_str().unwrap()]);
+    server.tell(&["CONFIG", "SET", "save", "3600 1"]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    server.tell(&["SET", "unsaved", "1"]);
+    server.tell(&["BGSAVE"]);
+    until("the save has failed", || {
+        let told = server.tell(&["SET", "k", "v"]);
+        format!("{told:?}").contains("MISCONF")
+    });
+    let link = link_to(&server);
+    for _ in 0..10 {
+        match ask(&*link, command(&["SET", "k", "v"])) {
+            Err(Trouble::Unready(why)) => assert!(why.starts_with("MISCONF"), "{why}"),
+            other => assert_eq!(other, Err(Trouble::Down)),
+        }
+    }
+    let connections = || format!("{:?}", server.tell(&["INFO", "stats"]));
+    let received = |text: &str| -> u32 {
+        let rest = text.split("total_connections_received:").nth(1).unwrap();
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    };
+    let before = received(&connections());
+    std::thread::sleep(Duration::from_secs(2));
+    let made = received(&connections()) - before;
+    assert!(made <= 2, "{made} connections in two seconds");
+    server.tell(&["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"]);
+    until("up again", || ask(&*link, command(&["SET", "k", "v"])) == Ok(Value::Okay));
+}
+
+#[test]
 fn a_server_without_memory_is_an_outage_and_over_when_it_has_some() {
     let server = Server::start();
     let link = link_to(&server);

@@ -98,7 +98,7 @@ fn is_mark(value: &Value, number: u64) -> bool {
         Value::ServerError(error) => {
             let kind = error.kind();
             let states = [ServerErrorKind::NoPerm, ServerErrorKind::BusyLoading, ServerErrorKind::MasterDown];
-            kind.is_some_and(|kind| states.contains(&kind)) || ["BUSY", "NOAUTH"].contains(&error.code())
+            kind.is_some_and(|kind| states.contains(&kind)) || ["BUSY", "MISCONF", "NOAUTH"].contains(&error.code())
         }
         _ => false,
     }

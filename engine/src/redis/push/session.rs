@@ -128,6 +128,8 @@ impl Session {
                 shared.troubled(Some(Obstacle::Denied("the user may not listen to a channel".to_owned())));
                 Ok(())
             }
+            // It does not write at the moment, and tells messages as ever.
+            Value::ServerError(error) if error.code() == "MISCONF" => Ok(()),
             Value::ServerError(error) => {
                 Err(Obstacle::Down(format!("the push connection is answered with {}", error.code())))
             }

@@ -42,6 +42,7 @@ impl Post for Letters {
 }
 
 /// A subscription that can be held up, and cut.
+#[derive(Default)]
 pub struct Ear {
     ends: Arc<AtomicBool>,
     pub held: Arc<Mutex<()>>,
@@ -163,14 +164,26 @@ impl Host {
         remote: Arc<dyn Remote>,
     ) -> Self {
         let far = Far::new(remote, deadline_ms * MILLI);
-        let tier = Tier::new(&config, Home::new("test", "cache", "c"), &far);
+        let mut host = Host::deaf(&far, link, config);
+        host.ear = Ear::new(server.port, &host.tier);
+        host.believes();
+        host
+    }
+
+    /// It hears through the connection that `far` has for it.
+    pub fn over(far: &Far, link: Arc<Link>, config: CacheConfig) -> Self {
+        let host = Host::deaf(far, link, config);
+        host.believes();
+        host
+    }
+
+    fn deaf(far: &Far, link: Arc<Link>, config: CacheConfig) -> Self {
+        let tier = Tier::new(&config, Home::new("test", "cache", "c"), far);
         let cache = Arc::new(Cache::before(config, Arc::new(NoCopies), tier.clone()));
         let (sender, letters) = channel();
         let ledger = Arc::new(Ledger::new(Box::new(Letters(Mutex::new(sender)))));
         let handle = CacheHandle::new(cache.clone(), ledger);
-        let host = Host { ear: Ear::new(server.port, &tier), cache, handle, tier, link, letters };
-        host.believes();
-        host
+        Host { ear: Ear::default(), cache, handle, tier, link, letters }
     }
 
     pub fn believes(&self) {

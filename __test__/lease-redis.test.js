@@ -188,6 +188,16 @@ test('a release that Redis did not hear is told again', async (t) => {
   assert.equal(next.tookOver, false)
 })
 
+test('what a spillway held over Redis is given back when it is closed', async (t) => {
+  const server = await redis(t)
+  const [one, two] = [await opened(t, server), await opened(t, server)]
+  const { signal } = await one.job.acquire()
+  const waiting = two.job.acquire({ wait: 5_000 })
+  await one.sp.close()
+  assert.equal(signal.aborted, true)
+  assert.equal((await waiting).tookOver, false)
+})
+
 test('another application’s data under its key is left alone, and nobody holds the lease', async (t) => {
   const server = await redis(t)
   const { job } = await opened(t, server)

@@ -292,13 +292,25 @@ test('what is wrong is told at once, with its option', async (t) => {
   await assert.rejects(job.tryAcquire(), { code: 'E_DISPOSED' })
 })
 
-test('what was held when its name ended is still given back', async (t) => {
+test('what was held and waited for by a name ends with it', async (t) => {
   const { sp, name, job } = opened(t, undefined, {})
+  const lost = []
+  job.on('lost', ({ fence }) => lost.push(fence))
   const held = await job.acquire()
+  const waiting = job.acquire()
+  const { signal } = held
   job.dispose()
+  await assert.rejects(waiting, { code: 'E_DISPOSED' })
+  assert.deepEqual([signal.aborted, signal.reason.code, held.expiresInMs], [true, 'E_LEASE_LOST', 0])
+  assert.equal(await held.renew(), false)
   await held.release()
+  await pause(0)
+  assert.deepEqual(lost, [held.fence])
   const again = lease(sp, name)
-  assert.ok(await again.tryAcquire())
+  const next = await again.tryAcquire()
+  assert.equal(next.tookOver, false, 'it was given back')
+  await sp.close()
+  assert.equal(next.signal.aborted, true)
 })
 
 test('keys are told apart by every bit, lone surrogates too', async (t) => {

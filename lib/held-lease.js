@@ -8,7 +8,7 @@
 class HeldLease {
   #rights
   #right
-  #lostReason
+  #hear
   /** @type {AbortController | undefined} */
   #controller
   /** Why the signal is aborted; undefined while it is not. @type {unknown} */
@@ -23,18 +23,29 @@ class HeldLease {
    * @param {Right} right
    * @param {string | undefined} key
    * @param {AbortSignal | undefined} parent what else aborts the signal, for as long as it is held
-   * @param {() => unknown} lostReason
+   * @param {{ onLost: () => unknown, onOver: (held: HeldLease) => void }} hear who is told of its end; of a loss answers the reason
    */
-  constructor(rights, right, key, parent, lostReason) {
+  constructor(rights, right, key, parent, hear) {
     this.#rights = rights
     this.#right = right
     this.#parent = parent
-    this.#lostReason = lostReason
+    this.#hear = hear
     this.key = key
     this.fence = right.fence
     this.tookOver = right.tookOver
     parent?.addEventListener('abort', this.#follow, { once: true })
     rights.watch(right, () => this.#lost())
+  }
+
+  /**
+   * What it was had by has ended: it is given back, and to its holder it is lost.
+   * @param {HeldLease} held
+   */
+  static end(held) {
+    if (held.#released !== undefined) return
+    const released = held.#rights.release(held.#right)
+    released.catch(() => {})
+    held.#lost()
   }
 
   get token() {
@@ -64,7 +75,7 @@ class HeldLease {
   /** @returns {Promise<void>} */
   release() {
     if (this.#released !== undefined) return this.#released
-    this.#parent?.removeEventListener('abort', this.#follow)
+    this.#over()
     return (this.#released = this.#rights.release(this.#right))
   }
 
@@ -80,8 +91,13 @@ class HeldLease {
     // Released a moment ago, and the letter was on its way already.
     if (this.#released !== undefined) return
     this.#released = Promise.resolve()
+    this.#over()
+    this.#abort(this.#hear.onLost())
+  }
+
+  #over() {
     this.#parent?.removeEventListener('abort', this.#follow)
-    this.#abort(this.#lostReason())
+    this.#hear.onOver(this)
   }
 
   /** @param {unknown} reason */

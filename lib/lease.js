@@ -37,6 +37,9 @@ class Lease {
   #place
   #id
   #rights
+  /** What this handle has given out, and waits for nothing but its end. @type {Set<InstanceType<typeof HeldLease>>} */
+  #held = new Set()
+  #isLetGo = false
   #events = new Events('lease', ['lost', 'tookOver'])
   /** @type {'lease'} */
   kind = 'lease'
@@ -54,6 +57,16 @@ class Lease {
     this.ttlMs = shape.ttlMs
     this.maxStallMs = shape.maxStallMs
     this.holders = shape.holders
+  }
+
+  /**
+   * Its name has ended, or its spillway: so has all that was had by it.
+   * @param {Lease} lease
+   */
+  static letGo(lease) {
+    lease.#isLetGo = true
+    lease.#rights.endWaits(lease.#ended())
+    for (const held of [...lease.#held]) HeldLease.end(held)
   }
 
   /** @param {string} [key] */
@@ -117,15 +130,27 @@ class Lease {
    * @param {AbortSignal | undefined} parent
    */
   #hold(right, key, parent) {
+    if (this.#isLetGo) {
+      this.#rights.giveBack(right.receipt)
+      throw this.#ended()
+    }
     const about = key === NO_KEY ? { lease: this } : { lease: this, key }
-    const held = new HeldLease(this.#rights, right, about.key, parent, () => {
-      const reason = new Refusal({ code: 'E_LEASE_LOST', primitive: this.name })
-      if (this.#events.wanted('lost')) this.#events.emit('lost', { ...about, fence: right.fence })
-      return reason
+    const held = new HeldLease(this.#rights, right, about.key, parent, {
+      onLost: () => {
+        if (this.#events.wanted('lost')) this.#events.emit('lost', { ...about, fence: right.fence })
+        return new Refusal({ code: 'E_LEASE_LOST', primitive: this.name })
+      },
+      onOver: (over) => this.#held.delete(over),
     })
+    if (!right.isLost) this.#held.add(held)
     if (right.tookOver && this.#events.wanted('tookOver'))
       this.#events.emit('tookOver', { ...about, fence: right.fence })
     return held
+  }
+
+  #ended() {
+    const message = `the lease "${this.name}" has been disposed of or its spillway closed; open it again`
+    return misuse('E_DISPOSED', message, { Base: Error })
   }
 
   /** @param {LeaseCall | undefined} given */

@@ -33,6 +33,8 @@ class Rights {
   #native
   #id
   #place
+  /** How each wait is ended from outside. @type {Set<(error: unknown) => void>} */
+  #waiting = new Set()
 
   /**
    * @param {Place} place
@@ -65,7 +67,11 @@ class Rights {
       /** @type {import('./deadlines.js').Deadline | undefined} */
       let deadline
       const abort = () => leave(() => reject(signal?.reason))
+      /** @param {unknown} error */
+      const end = (error) => leave(() => reject(error))
+      this.#waiting.add(end)
       const over = () => {
+        this.#waiting.delete(end)
         if (deadline !== undefined) deadlines.cancel(deadline)
         signal?.removeEventListener('abort', abort)
       }
@@ -89,6 +95,14 @@ class Rights {
       // What is decided at once is told by a letter that nobody else delivers.
       if (mailWaits) mailbox.collect()
     })
+  }
+
+  /**
+   * Nobody waits any more.
+   * @param {unknown} error
+   */
+  endWaits(error) {
+    for (const end of [...this.#waiting]) end(error)
   }
 
   /**

@@ -358,6 +358,7 @@ class Spillway {
     if (handle instanceof Cache) Cache.forgetCopies(handle)
     if (handle instanceof RemoteCache) RemoteCache.forgetCopies(handle)
     if (handle instanceof Breaker) Breaker.letGo(handle)
+    if (handle instanceof Lease) Lease.letGo(handle)
     this.#native.letGo(id, end)
   }
 

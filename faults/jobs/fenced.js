@@ -13,10 +13,11 @@ module.exports = async function fenced({ redis, options }) {
   let held
 
   return {
-    /** Its fence, once it has it; undefined when it did not come free in time. */
-    acquire: async (wait) => {
-      held = await job.acquire({ wait }).catch(() => undefined)
-      return held?.fence
+    /** Its fence, once it has it. An answer that is late on a busy machine is asked for again. */
+    acquire: async () => {
+      do held = await job.acquire({ wait: '60s' }).catch(() => undefined)
+      while (held === undefined)
+      return held.fence
     },
     /** The fence of what it holds, or believes to. */
     write: () => held.fence,

@@ -25,7 +25,7 @@ module.exports = {
       const never = () => new Promise(() => {})
       wanting.set(
         client,
-        client.ask('acquire', '60s').then((fence) => ({ client, fence, at: scene.now() }), never),
+        client.ask('acquire').then((fence) => ({ client, fence, at: scene.now() }), never),
       )
     }
     crew.forEach(want)

@@ -430,6 +430,39 @@ fn what_the_store_let_in_stays_counted_when_the_store_is_gone() {
 }
 
 #[test]
+fn what_the_store_has_forgotten_is_lost_as_soon_as_it_says_so_also_after_an_outage() {
+    let world = World::new();
+    let host = world.host(1, FailMode::Local);
+    let held = host.get("k").unwrap();
+    host.wire(Wire::Down);
+    world.time.pass(TTL / 2);
+    // It was restarted, and is empty.
+    let wish = Wish { limit: 1, ttl: TTL, waits: false, ticket: held.ticket };
+    world.store.release(&Spot::new(&Home::new("", "lease", "job"), b"k"), wish, 0, Box::new(|_| {}));
+    host.wire(Wire::Up);
+    world.time.pass(TTL / 3);
+    assert_eq!(host.heard(), [Said::Expired(held.receipt)]);
+    assert!(!host.get("k").unwrap().alone);
+}
+
+#[test]
+fn whoever_waits_looks_when_the_first_holder_expires_if_that_is_sooner_than_he_would_have() {
+    let world = World::new();
+    let ttl = 100 * MILLI;
+    let short = RightsConfig { limit: 1, queue: 4, ttl, max_stall: ttl, fail_mode: FailMode::Closed };
+    let (one, two, dies) = (world.host(1, FailMode::Closed), world.host(1, FailMode::Closed), world.host_of(short));
+    let held = two.get("k").unwrap();
+    assert!(one.ask("k", true).is_some(), "who will look again in half a second");
+    two.release(held);
+    dies.get("k").unwrap();
+    dies.wire(Wire::Down);
+    one.rights.freed(&Spot::new(&Home::new("", "lease", "job"), b"k").key);
+    assert_eq!(one.heard(), [], "another was faster");
+    world.time.pass(ttl + 2 * MILLI);
+    assert!(got(&one.heard()[0]).is_some_and(|got| got.took_over));
+}
+
+#[test]
 fn a_grant_nobody_heard_of_is_given_back_as_soon_as_the_store_listens() {
     let world = World::new();
     let (one, two) = (world.host(1, FailMode::Closed), world.host(1, FailMode::Closed));

@@ -184,7 +184,9 @@ impl Keeper {
         let (lost, alarm) = {
             let mut book = self.book.lock();
             if *answer == Ok(false) {
-                (book.strike_locked(wish.ticket), None)
+                // Somebody knows now.
+                let lost = book.strike_locked(wish.ticket).map(|right| Right { in_doubt: false, ..right });
+                (lost, None)
             } else {
                 book.reschedule_locked(wish.ticket, |right| {
                     right.asking = false;

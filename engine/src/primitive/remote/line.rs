@@ -90,8 +90,8 @@ struct Room {
     asking: usize,
     /// Whether something came free while they were.
     woken: bool,
-    /// Whether a look is due later.
-    polling: bool,
+    /// For when a look is due; 0 if none is.
+    look_at: Nanos,
     /// Out here, by the store.
     far: u32,
     /// Out here, by the fail mode.
@@ -150,6 +150,8 @@ impl Line {
             return Some(receipt);
         }
         if willing && self.queue_up(waiter, rank).is_ok() {
+            // Those who were ahead may all have gone before he stood there, and nobody would look any more.
+            self.look_in(POLL);
             return Some(receipt);
         }
         holder.ledger.forget(receipt);
@@ -367,13 +369,18 @@ impl Line {
 
     fn look_in(&self, span: Nanos) {
         let Office { time, .. } = &*self.office;
-        let late = {
+        // A moment later: expiry is counted in whole milliseconds of the server.
+        let at = time.now() + span.saturating_add(MILLI).min(POLL);
+        let sooner = {
             let mut room = self.room.lock();
-            std::mem::replace(&mut room.polling, true)
+            let sooner = room.look_at == 0 || at < room.look_at;
+            if sooner {
+                room.look_at = at;
+            }
+            sooner
         };
-        if !late {
-            // A moment later: expiry is counted in whole milliseconds of the server.
-            time.wake_at(time.now() + span.saturating_add(MILLI).min(POLL), self.this.clone());
+        if sooner {
+            time.wake_at(at, self.this.clone());
         }
     }
 
@@ -451,9 +458,17 @@ impl Books {
 }
 
 impl Chore for Line {
-    fn due(&self, _now: Nanos) {
-        self.room.lock().polling = false;
-        if let Some(line) = self.this.upgrade() {
+    fn due(&self, now: Nanos) {
+        let is_due = {
+            let mut room = self.room.lock();
+            let is_due = room.look_at != 0 && room.look_at <= now;
+            if is_due {
+                room.look_at = 0;
+            }
+            is_due
+        };
+        // Else it was put forward, and has been done.
+        if is_due && let Some(line) = self.this.upgrade() {
             line.look();
         }
     }

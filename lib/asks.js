@@ -8,9 +8,6 @@ const { asks, details } = require('./native.js')
 // As they were at the start: a test that fakes timers must not keep a close from ever ending.
 const { setTimeout, clearTimeout } = globalThis
 
-/** So many are sent at once: what is asked in one long turn must not spend its deadline waiting for the end of that. */
-const TOGETHER = 256
-
 /** The code of an answer that nobody gave. */
 const LOST = -1
 
@@ -57,8 +54,6 @@ class Asks {
   #native
   #registry
   #isArmed = false
-  /** Asks of this turn that wait for its end. */
-  #unsent = 0
   #flush
   /** Asks whose answers are to come. */
   #pending = 0
@@ -74,7 +69,6 @@ class Asks {
     this.#registry = registry
     this.#flush = () => {
       this.#isArmed = false
-      this.#unsent = 0
       this.#native.flushRemote(this.#registry)
     }
   }
@@ -116,12 +110,8 @@ class Asks {
     for (const leave of this.#leaving.splice(0)) leave()
   }
 
-  /** Something was asked in this turn: it is sent at its end, with all else that is asked until then; some earlier, if it is much. */
+  /** Something was asked in this turn: it is sent at its end, with all else that is asked until then. */
   turn() {
-    if (++this.#unsent >= TOGETHER) {
-      this.#unsent = 0
-      this.#native.flushRemote(this.#registry)
-    }
     if (this.#isArmed) return
     this.#isArmed = true
     process.nextTick(this.#flush)

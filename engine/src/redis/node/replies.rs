@@ -171,7 +171,9 @@ impl Batch {
         }
         match judgement {
             Judgement::NoScript if !pending.whole => {
-                pending.whole = true;
+                // The first says it, and the server knows it when it comes to the others.
+                pending.whole =
+                    !self.again.iter().any(|other| other.whole && other.request.same_script(&pending.request));
                 self.again.push(pending);
             }
             Judgement::NoScript => pending.answer(Err(Trouble::Error(text.to_owned()))),

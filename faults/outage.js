@@ -62,6 +62,7 @@ async function outage(scene, { client, begin, ms, end, rate = RATE, fitful = fal
     scene.check(
       later.slow === 0 || during.slow <= OPEN_AFTER_CALLS,
       `open after ${during.slow} slow calls, ${Math.round(openedMs)} ms (≤ ${OPEN_AFTER_CALLS} or ≤ ${OPEN_AFTER_MS} ms)`,
+      true,
     )
   }
   scene.most('waiting at most', during.mostPending, (rate * (DEADLINE_MS + lateMs)) / 1000 + OPEN_AFTER_CALLS, ' calls')

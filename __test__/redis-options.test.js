@@ -123,11 +123,12 @@ test('what is no URL of a Redis is told without any part of it', () => {
     null,
     undefined,
     Symbol(SECRET),
+    new URL(`redis://:${SECRET}@h`),
   ]) {
     const message = refused(given, 'E_REDIS_URL', 'redis')
     assert.match(
       message,
-      /; got (?:an empty string|a string of \d+ characters|number|null|undefined|symbol) \[E_REDIS_URL\]$/,
+      /; got (?:an empty string|a string of \d+ characters|number|null|undefined|symbol|object) \[E_REDIS_URL\]$/,
     )
   }
   refused({}, 'E_REDIS_URL', 'redis.url')

@@ -151,6 +151,27 @@ test('threads of a process have one memory and one connection, and each hears of
   assert.ok(now - before <= 2, `${now - before} more connections for four threads`)
 })
 
+test('a thread that ends amidst a load leaves it to another process, by loadTimeout at the latest', async (t) => {
+  const prefix = ownPrefix()
+  const options = { loadTimeout: '1s' }
+  const [outside] = await processes(t, 1, options, prefix)
+  const code = `
+    const { parentPort, workerData } = require('node:worker_threads')
+    const { spillway } = require(workerData.root)
+    const sp = spillway({ redis: { url: workerData.url, deadline: '5s' }, prefix: workerData.prefix, env: false })
+    const cache = sp.cache('shared', { jitter: 0, ...workerData.options })
+    const live = () => (cache.stats().redis.state === 'live' ? Promise.resolve() : cache.get('x').then(live))
+    live().then(() => cache.getOrSet('k', () => (parentPort.postMessage('leads'), new Promise(() => {}))))`
+  const workerData = { root: require.resolve('../index.js'), url: server.url, prefix, options }
+  const worker = new Worker(code, { eval: true, workerData })
+  await new Promise((resolve) => worker.once('message', resolve))
+  const waiting = outside.tell('load', 'k', { value: 'taken over' }, { callers: 10 })
+  const began = performance.now()
+  await worker.terminate()
+  assert.deepEqual(await waiting, { values: ['taken over'], errors: [], loads: 1 })
+  assert.ok(performance.now() - began < 2_000)
+})
+
 /** Changes of the fuzz, each with the keys it forgets. */
 const KEYS = ['a', 'b', 'c', 'd']
 /** How long a memory may not have heard of a change. */

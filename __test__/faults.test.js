@@ -10,11 +10,15 @@ const { table } = require('../faults/table.js')
 /** Whether its figures are counts, not milliseconds, so that another may run beside it. */
 const isPatient = (name) => about(name).isPatient === true
 
+/** Milliseconds are also the machine's, which may have been busy for a moment; counts are not. */
+const isLate = ({ ok, broken, checks }) => !ok && broken === undefined && checks.every((each) => each.ok || each.isTime)
+
 /** @param {string} name */
 function played(name) {
   const { fault, must } = about(name)
   test(`${fault}: ${must}`, async () => {
-    const row = await play(name, { short: true })
+    let row = await play(name, { short: true })
+    if (isLate(row)) row = await play(name, { short: true })
     assert.ok(row.ok, `${table([row])}\n${row.broken ?? ''}`)
   })
 }

@@ -94,6 +94,7 @@ test('what was asked before a close is answered, and nothing rejects unheard', a
       const many = limiter.consumeMany(['a', 'b'])
       const reset = limiter.reset('a').catch(() => {})
       const closing = sp.close()
+      if (sp.close() !== closing) throw new Error('the second close does not wait for the first')
       const decisions = await Promise.all(asked)
       await Promise.all([many, reset, closing])
       console.log(decisions.length, decisions.every(({ decidedBy }) => decidedBy === 'redis'), 'done')

@@ -123,11 +123,12 @@ test('what is no URL of a Redis is told without any part of it', () => {
     null,
     undefined,
     Symbol(SECRET),
+    new URL(`redis://:${SECRET}@h`),
   ]) {
     const message = refused(given, 'E_REDIS_URL', 'redis')
     assert.match(
       message,
-      /; got (?:an empty string|a string of \d+ characters|number|null|undefined|symbol) \[E_REDIS_URL\]$/,
+      /; got (?:an empty string|a string of \d+ characters|number|null|undefined|symbol|object) \[E_REDIS_URL\]$/,
     )
   }
   refused({}, 'E_REDIS_URL', 'redis.url')
@@ -171,6 +172,12 @@ test('what is mistyped is told by its name alone', () => {
 })
 
 test('a URL with a user in it is shown by no error, under whatever name it was given', () => {
+  for (const given of [{ password: SECRET }, { redis: ['redis://h'], passwort: SECRET }, { authToken: SECRET }]) {
+    assert.throws(
+      () => spillway(given),
+      (error) => error.code === 'E_OPTION' && !error.message.includes(SECRET),
+    )
+  }
   for (const given of [{ rediss: `redis://:${SECRET}@h` }, { prefix: `redis://:${SECRET}@h` }]) {
     assert.throws(
       () => spillway(given),

@@ -90,6 +90,18 @@ test('an ACL without scripts, keys or channels is E_REDIS_DENIED, which says wha
   await as('fit').ready()
 })
 
+test('the ACL of docs/redis.md is enough', async (t) => {
+  const page = fs.readFileSync(path.join(ROOT, 'docs', 'redis.md'), 'utf8')
+  const [, rules] = /^user spillway on >password (.*)$/m.exec(page)
+  const users = [`spillway on >password ${rules}`]
+  const { host, port } = await redis(t, { users })
+  await opened(t, `redis://spillway:password@${host}:${port}`).ready()
+  const nodes = await cluster(t)
+  for (const node of nodes.nodes) await node.call('ACL', 'SETUSER', 'spillway', 'on', '>password', ...rules.split(' '))
+  const urls = nodes.urls.map((url) => url.replace('redis://', 'redis://spillway:password@'))
+  await opened(t, urls).ready()
+})
+
 test('a database there is not is E_REDIS_DATABASE', async (t) => {
   const { url } = await redis(t)
   assertShown(await refused(opened(t, `${url}/99`), 'E_REDIS_DATABASE'))

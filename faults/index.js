@@ -11,6 +11,13 @@ const { table } = require('./table.js')
 
 const FILE = path.join(__dirname, '..', '.output', 'faults.md')
 
+/** @param {import('./run.js').Row[]} rows @param {boolean} [short] */
+function write(rows, short) {
+  const form = `${short ? 'Short' : 'Full'} form, Node ${process.version}, ${os.availableParallelism()} cores.`
+  fs.mkdirSync(path.dirname(FILE), { recursive: true })
+  fs.writeFileSync(FILE, `# Faults\n\n${form}\n\n${table(rows)}\n`)
+}
+
 async function main() {
   const { values } = parseArgs({ options: { only: { type: 'string' }, short: { type: 'boolean' } } })
   const wanted = values.only?.split(',')
@@ -25,20 +32,17 @@ async function main() {
   const isIdle = (name) => about(name).isIdle === true && !values.short
   const beside = chosen.filter(isIdle).map((name) => play(name, values))
   const rows = []
-  for (const name of chosen.filter((each) => !isIdle(each))) {
-    const row = await play(name, values)
-    console.error(`${row.ok ? 'ok ' : 'NOT'} ${name} ${row.seconds.toFixed(1)} s`)
+  const waiting = chosen.filter((name) => !isIdle(name))
+  for (const next of [...waiting.map((name) => () => play(name, values)), ...beside.map((row) => () => row)]) {
+    const row = await next()
+    console.error(`${row.ok ? 'ok ' : 'NOT'} ${row.name} ${row.seconds.toFixed(1)} s`)
     if (row.broken) console.error(row.broken)
     rows.push(row)
+    rows.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
+    // After each, so that whoever ends a run has what was seen by then.
+    write(rows, values.short)
   }
-  rows.push(...(await Promise.all(beside)))
-  rows.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
-
-  const form = `${values.short ? 'Short' : 'Full'} form, Node ${process.version}, ${os.availableParallelism()} cores.`
-  const text = `# Faults\n\n${form}\n\n${table(rows)}\n`
-  fs.mkdirSync(path.dirname(FILE), { recursive: true })
-  fs.writeFileSync(FILE, text)
-  console.log(`\n${text}`)
+  console.log(`\n${fs.readFileSync(FILE, 'utf8')}`)
   const failed = rows.filter(({ ok }) => !ok)
   console.log(
     `${rows.length - failed.length} ok, ${failed.length} not${failed.length > 0 ? `: ${failed.map(({ name }) => name).join(', ')}` : ''}`,

@@ -14,7 +14,7 @@ const shown = (number) =>
   number >= 100 || Number.isInteger(number) ? Math.round(number).toLocaleString('en') : number.toFixed(1)
 
 class Scene {
-  /** @type {{ seen: string, ok: boolean }[]} */
+  /** @type {{ seen: string, ok: boolean, isTime: boolean }[]} */
   checks = []
   #short
   /** @type {{ close(): Promise<unknown> }[]} */
@@ -77,14 +77,16 @@ class Scene {
    * Something that must be seen. `seen` says in words and figures what was.
    * @param {boolean} ok
    * @param {string} seen
+   * @param {boolean} [isTime] whether it is the machine's doing as well: one that is busy is late
    */
-  check(ok, seen) {
-    this.checks.push({ seen, ok })
+  check(ok, seen, isTime = false) {
+    this.checks.push({ seen, ok, isTime })
   }
 
   /** At most so much of something. */
   most(what, number, limit, unit = '') {
-    this.check(number <= limit, `${what} ${shown(number)}${unit} (≤ ${shown(limit)}${unit})`)
+    const isTime = unit === ' ms' || unit === ' calls'
+    this.check(number <= limit, `${what} ${shown(number)}${unit} (≤ ${shown(limit)}${unit})`, isTime)
   }
 
   /** Exactly so many. */

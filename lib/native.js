@@ -78,7 +78,6 @@ const { misuse } = require('./misuse.js')
  * @property {(id: number, receipt: number) => boolean | undefined} cacheUsurp
  * @property {(id: number) => boolean | undefined} cacheLeads
  * @property {(id: number, key: unknown, upTo: number, tags: string[] | undefined) => number | null | undefined} cacheFetch
- * @property {(id: number, keys: string[]) => number | null | undefined} cacheFetchMany
  * @property {(id: number, key: unknown, receipt: number, purpose: number) => number | true | undefined} cacheClaim
  * @property {(id: number, key: unknown, value: Encoded, ttlMs: number | undefined, tags: string[] | undefined, since: number | undefined) => number | true | undefined} cacheSetFar
  * @property {(id: number, keys: string[], values: Encoded[], ttlsMs: (number | undefined)[], tags: (string[] | undefined)[]) => number | true | undefined} cacheSetManyFar

@@ -6,6 +6,9 @@ const durations = require('./durations.js')
 
 const DAY = 86_400_000
 
+/** What is called so may be worth hiding, also where it is not asked for. */
+const SECRET = /pass|secret|user|auth|token|cred|key|cert|url|redis/i
+
 /** @param {number} number */
 const grouped = (number) => number.toLocaleString('en-US')
 
@@ -32,7 +35,9 @@ class Options {
     this.#values = /** @type {Record<string, unknown>} */ (values)
     for (const name of Object.keys(values)) {
       if (!known.includes(name)) {
-        throw this.wrong(name, `is not an option of ${of}; there ${known.length === 1 ? 'is' : 'are'} ${list(known)}`)
+        const rule = `is not an option of ${of}; there ${known.length === 1 ? 'is' : 'are'} ${list(known)}`
+        if (!SECRET.test(name)) throw this.wrong(name, rule)
+        throw misuse('E_OPTION', `\`${path + name}\` ${rule}`, { option: path + name })
       }
     }
   }

@@ -94,7 +94,7 @@ function optionsOf(given, known, of) {
   const stray = Object.keys(given).find((name) => !known.includes(name))
   const path = of === '' ? '' : `${of}.`
   if (stray !== undefined) throw wrong(path + stray, `is no option; there are ${names}`)
-  return new Options('`redis` of spillway()', given, known, `redis.${path}`)
+  return new Options('spillway()', given, known, `redis.${path}`)
 }
 
 /**
@@ -102,7 +102,8 @@ function optionsOf(given, known, of) {
  * @returns {given is object}
  */
 function isPlain(given) {
-  return typeof given === 'object' && given !== null && !Array.isArray(given)
+  // An object of class URL has none of these options; what it lacks would be told as if it were meant for them.
+  return typeof given === 'object' && given !== null && !Array.isArray(given) && !(given instanceof URL)
 }
 
 /**

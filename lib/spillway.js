@@ -122,6 +122,8 @@ class Spillway {
   /** @type {InstanceType<typeof RedisStore> | undefined} */
   #store
   #closed = false
+  /** @type {Promise<void> | undefined} */
+  #closing
   #sheds
   #policies
   /** What each name stands for here. @type {Map<string, { handle: Handle, id: number, config: string }>} */
@@ -277,8 +279,12 @@ class Spillway {
     return this.#store?.ready()
   }
 
-  async close() {
-    if (this.#closed) return
+  /** Also the second to call it waits until it is. */
+  close() {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close() {
     this.#policies.close()
     this.#closed = true
     for (const id of this.#handles.keys()) this.#letGo(id, false)

@@ -159,8 +159,9 @@ pub(crate) struct Environment {
     attached: OnceCell<Attached>,
     /// Letters somebody waits for.
     waits: Cell<u32>,
-    /// The number of the next ask.
-    next_ask: Cell<AskId>,
+    /// How many numbers asks have had, and those of them that are free again.
+    asks: Cell<AskId>,
+    free_asks: RefCell<Vec<AskId>>,
     /// What came with the last answer, until JavaScript takes it.
     pub(crate) payload: Cell<Option<Payload>>,
     /// Whether its JavaScript sees to what it holds when the process ends.
@@ -317,11 +318,19 @@ impl Environment {
         Some((id, Sender::new(mailbox.clone(), id, false)))
     }
 
-    /// JavaScript tells an ask from other integers by its sign.
+    /// A number nobody waits with. They are used again, so that JavaScript can keep what it waits for in an array.
     fn number_of_ask(&self) -> AskId {
-        let id = self.next_ask.get();
-        self.next_ask.set((id + 1) & AskId::MAX >> 1);
-        id
+        if let Some(free) = self.free_asks.borrow_mut().pop() {
+            return free;
+        }
+        let next = self.asks.get();
+        self.asks.set(next + 1);
+        next
+    }
+
+    /// JavaScript has been told the answer.
+    pub(crate) fn answered(&self, ask: AskId) {
+        self.free_asks.borrow_mut().push(ask);
     }
 
     /// The environment ends: nobody writes its memory or wakes it any more, and what it held goes back.
@@ -354,7 +363,8 @@ pub(crate) fn install(env: sys::napi_env, exports: sys::napi_value) -> napi::Res
         registries: RefCell::default(),
         attached: OnceCell::new(),
         waits: Cell::new(0),
-        next_ask: Cell::new(0),
+        asks: Cell::new(0),
+        free_asks: RefCell::default(),
         payload: Cell::new(None),
         end_is_seen: Cell::new(false),
     }));

@@ -280,6 +280,7 @@ impl<const N: usize> Call<'_, N> {
 
     /// An answer as `mail()` tells of it.
     fn answered_far(&self, ask: AskId, Answer { code, numbers, payload }: Answer) -> Reply {
+        self.environment.answered(ask);
         self.environment.leave_all(0, numbers);
         let has_payload = f64::from(u8::from(payload.is_some()));
         self.environment.leave_all(NUMBERS, [f64::from(ask), f64::from(code), has_payload]);

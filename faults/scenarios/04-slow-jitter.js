@@ -16,6 +16,7 @@ module.exports = {
       begin: () => proxy.set({ jitterMs: 150 }),
       ms: scene.length(8000, 1000),
       end: () => proxy.heal(),
+      fitful: true,
     })
     await scene.leaves(client)
   },

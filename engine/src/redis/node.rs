@@ -25,6 +25,8 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::{Arc, OnceLock};
 use tokio::task::AbortHandle;
 
+/// So many do not wait for the end of a turn.
+const TURN: usize = 256;
 /// Timeouts in a row that end a connection.
 const SILENT: u32 = 3;
 /// A retired connection may wait so long for its last replies.
@@ -106,8 +108,12 @@ impl Node {
             return Err((Trouble::Down, pending.take_back()));
         }
         desk.asked.push(pending);
+        let full = desk.asked.len() >= TURN;
         drop(desk);
         self.counts.asked.fetch_add(1, Relaxed);
+        if full {
+            self.flush();
+        }
         Ok(())
     }
 
@@ -180,9 +186,14 @@ impl Node {
             self.flush();
         }
         let mut overdue = self.overdue_at_desk(now);
+        let mut blamed = overdue.len() as u32;
         for connection in connection.iter().chain(retired.iter().map(|(_, connection)| connection)) {
-            let late = connection.pipeline.lock().overdue(now);
-            let in_a_row = connection.late_in_a_row.fetch_add(late.len() as u32, AcqRel) + late.len() as u32;
+            let (late, by_server) = connection.pipeline.lock().overdue(now, self.slow());
+            // Replies that go on coming excuse those that our own have kept waiting; silence excuses nobody.
+            let flows = now.saturating_sub(connection.heard_at.load(Relaxed)) < self.slow();
+            let by_server = if flows { by_server } else { late.len() as u32 };
+            let in_a_row = connection.late_in_a_row.fetch_add(by_server, AcqRel) + by_server;
+            blamed += by_server;
             overdue.extend(late);
             if in_a_row >= SILENT {
                 connection.finish(End::Silent);
@@ -195,8 +206,8 @@ impl Node {
         }
         if !overdue.is_empty() {
             self.counts.late.fetch_add(overdue.len() as u64, Relaxed);
-            if !stalled {
-                let failed = Tidings { failed: overdue.len() as u64, ..Tidings::default() };
+            if !stalled && blamed > 0 {
+                let failed = Tidings { failed: u64::from(blamed), ..Tidings::default() };
                 self.count(failed, now, || Trouble::Late.to_string());
             }
             overdue.into_iter().for_each(pending::Overdue::tell);

@@ -107,6 +107,11 @@ impl Request {
         self.arg(text)
     }
 
+    /// Whether both run the same script.
+    pub(super) fn same_script(&self, other: &Request) -> bool {
+        matches!((self.head, other.head), (Head::Script(one), Head::Script(another)) if std::ptr::eq(one, another))
+    }
+
     /// Whether it is a script, which Redis may not know.
     pub fn is_script(&self) -> bool {
         matches!(self.head, Head::Script(_))

@@ -148,6 +148,58 @@ fn what_is_given_back_in_lease_mode_can_be_spent_again() {
 }
 
 #[test]
+fn what_is_given_back_in_a_later_window_or_has_refilled_is_not_spent_again() {
+    let (_server, store) = store();
+    let limiter = open("windows", lease(fixed(200, 2_000.0), Some(50)), &store);
+    let key = Text::new("ada");
+    let spend = |times: usize| Vec::from_iter((0..times).map(|_| consume(&limiter, &key, 1, store.now())));
+    let first = spend(200);
+    assert!(first.iter().all(|charge| charge.ok) && first.iter().any(|charge| charge.by == By::Lease));
+    store.pass(2_000_000);
+    let mut admitted = 0;
+    for charge in first {
+        admitted += usize::from(spend(1)[0].ok);
+        refund(&limiter, &key, 1, &charge, store.now());
+    }
+    admitted += spend(300).iter().filter(|charge| charge.ok).count();
+    assert_eq!(admitted, 200, "of the second window");
+
+    let limiter = open("buckets", lease(bucket(100, 100.0, 100), Some(20)), &store);
+    let spend = |times: usize| Vec::from_iter((0..times).map(|_| consume(&limiter, &key, 1, store.now())));
+    let first = spend(60);
+    // What was charged has refilled by itself, and so has what was taken ahead with it.
+    store.pass(100_000);
+    let mut admitted = spend(80).iter().filter(|charge| charge.ok).count();
+    first.iter().for_each(|charge| refund(&limiter, &key, 1, charge, store.now()));
+    admitted += spend(100).iter().filter(|charge| charge.ok).count();
+    assert!((80..=100 + 19).contains(&admitted), "{admitted}");
+}
+
+#[test]
+fn a_part_that_is_too_small_for_a_cost_says_when_to_come_again_and_a_fleet_that_changes_gives_out_no_new_ones() {
+    let (_server, store) = store();
+    let key = Text::new("ada");
+    let config = RemoteLimiterConfig { fail_mode: FailMode::Local, ..strict(vec![fixed(12, 60_000.0)]) };
+    let (far, clock) = (Far::new(store.clone(), 50 * MILLI), store.clone());
+    far.fleet.store(3, Ordering::Relaxed);
+    let limiter = RemoteLimiter::with_clocks(config, &identity("it"), &far, Arc::new(move || clock.now()));
+    let limiter = Arc::new(limiter.unwrap());
+    store.up.store(false, Ordering::Relaxed);
+    let said = consume(&limiter, &key, 8, store.now());
+    assert!(
+        !said.ok && said.reason == RemoteReason::Unavailable && said.verdict.retry_after >= 1_000 * MILLI,
+        "{said:?}"
+    );
+    let mut admitted = 0;
+    for fleet in [3, 4, 2, 3, 1, 3] {
+        far.fleet.store(fleet, Ordering::Relaxed);
+        admitted += (0..10).filter(|_| consume(&limiter, &key, 1, store.now()).ok).count();
+        store.pass(1_000_000);
+    }
+    assert_eq!(admitted, 4, "one part for all of them");
+}
+
+#[test]
 fn a_denial_that_is_remembered_is_not_asked_for_again_before_its_time() {
     let (_server, store) = store();
     for limit in [bucket(10, 1_000.0, 10), fixed(10, 1_000.0), sliding(10, 1_000.0)] {

@@ -26,6 +26,9 @@ const ROW: usize = 7;
 /// How many charges may be made together, at most.
 const CHARGES: usize = 8;
 
+/// Who is refused without a time comes again after so long.
+const AGAIN_MS: f64 = 1_000.0;
+
 /// Codes of what is no decision.
 const DONE: i32 = 0;
 const NOT_ASKED: i32 = 1;
@@ -114,6 +117,8 @@ fn row(decision: &RemoteDecision) -> [f64; ROW] {
         RemoteReason::Allowed => 0.0,
         RemoteReason::Impossible => f64::INFINITY,
         _ if decision.ok && !shadowed => 0.0,
+        // Of this moment nobody knows when it ends; "at once" would be wrong in any case.
+        RemoteReason::Unavailable if verdict.retry_after == 0 => AGAIN_MS,
         _ => millis_up(verdict.retry_after) as i64 as f64,
     };
     let [wait, reset] = [verdict.wait, verdict.reset].map(|span| millis_up(span) as i64 as f64);

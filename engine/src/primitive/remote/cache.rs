@@ -2,8 +2,8 @@
 //! Never lets anybody wait past his deadline, except for another host's load, and never makes an error of an outage.
 //!
 //! **Mutations** happen in memory first, in Redis next, and are told to all processes by the script that does them. Until Redis has
-//! acknowledged one, what it concerns is not read from Redis by this process; what Redis did not acknowledge in time is *owed*, and
-//! while anything is owed nothing at all is read. Sets and changes of version carry the time after which the server must not do them
+//! acknowledged one, what it concerns is not read from Redis by this process: a key, what has a tag, or everything. What Redis did not
+//! acknowledge in time is *owed*, and told again until it has. Sets and changes of version carry the time after which the server must not do them
 //! any more: a connection that was given up may still hold them, and a server that was frozen would do them after what came later.
 //!
 //! **Reads** fetch the entry and the last *moment* of the cache's state. Moments number the mutations of many values, over all
@@ -36,6 +36,7 @@ mod reply;
 mod scan;
 mod scripts;
 mod server_clock;
+mod set;
 mod spot;
 mod start;
 mod state;
@@ -184,12 +185,15 @@ impl Tier {
 
     /// Its counters.
     pub fn report(&self) -> TierReport {
-        self.counts.report(self.standing.is_heard(), self.is_believed(), self.debts.len())
+        {
+            let owed = self.debts.len();
+            self.counts.report(self.standing.is_heard(), self.is_believed() && owed == 0, owed)
+        }
     }
 
     /// Whether Redis is believed now, as far as it is known without asking.
     pub fn is_believed(&self) -> bool {
-        self.standing.is_synced() && !self.debts.are_owed() && self.remote.is_up()
+        self.standing.is_synced() && self.remote.is_up()
     }
 
     /// The last moment of the state that is known here, with all before it.
@@ -254,7 +258,7 @@ impl Tier {
         self.ask(request, move || Some(slot_of(&state.state)), again, deadline, then);
     }
 
-    /// Do something later, on the thread of the connections; or now, where the system gives no thread.
+    /// Do something later, on the thread of the connections. Never, where the system gives no thread: then there are no connections either.
     fn later(self: &Arc<Self>, after: Nanos, act: impl FnOnce(&Arc<Self>) + Send + 'static) {
         let tier = Arc::downgrade(self);
         thread::spawn(async move {

@@ -5,13 +5,18 @@
 local ms = now()
 local flight = head(KEYS[2], 29, FLIGHT)
 if not flight or string.sub(flight, 1, 28) ~= ARGV[1] then return { 0, ms } end
+local answer = { 1, ms }
+if ARGV[2] ~= 'free' then
+  if not head(KEYS[1], 4, ENTRY) then
+    answer = { 5, ms }
+  elseif ARGV[2] == 'drop' then
+    redis.call('UNLINK', KEYS[1])
+  else
+    -- First of all writes: after another, Redis would not refuse it for want of memory. Whoever waits goes on, whatever comes of it.
+    local stored = redis.pcall('SET', KEYS[1], ARGV[5] .. ARGV[6] .. struct.pack('<I8I8', ms, 0) .. ARGV[7], 'PX', ARGV[8])
+    if stored.err then answer = stored end
+  end
+end
 redis.call('DEL', KEYS[2])
 if string.sub(flight, 29) == 'w' or ARGV[2] == 'replace' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
-if ARGV[2] == 'free' then return { 1, ms } end
-if not head(KEYS[1], 4, ENTRY) then return { 5, ms } end
-if ARGV[2] == 'drop' then
-  redis.call('UNLINK', KEYS[1])
-else
-  redis.call('SET', KEYS[1], ARGV[5] .. ARGV[6] .. struct.pack('<I8I8', ms, 0) .. ARGV[7], 'PX', ARGV[8])
-end
-return { 1, ms }
+return answer

@@ -11,7 +11,8 @@ if born == '' then
   if not moment then return { 3, ms } end
   born = struct.pack('<I8', tonumber(moment) + 1)
 end
-redis.call('DEL', KEYS[2])
+-- First of all writes: after another, Redis would not refuse it for want of memory.
 redis.call('SET', KEYS[1], ARGV[4] .. born .. struct.pack('<I8I8', ms, 0) .. ARGV[6], 'PX', ARGV[7])
+redis.call('DEL', KEYS[2])
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 return { 1, ms }

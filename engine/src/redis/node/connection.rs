@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, tcp};
 use tokio::sync::Notify;
@@ -24,6 +24,8 @@ use tokio_rustls::client::TlsStream;
 #[cfg(unix)]
 use tokio::net::unix;
 
+/// Requests that one mark stands behind at most: their replies wait for its own.
+const MARKED: usize = 128;
 /// Kept for the next flush at most.
 const KEPT: usize = 256 << 10;
 
@@ -94,6 +96,8 @@ pub(super) struct Connection {
     pub(super) pipeline: Mutex<Pipeline>,
     /// Timeouts since the last reply.
     pub(super) late_in_a_row: AtomicU32,
+    /// When a reply came last.
+    pub(super) heard_at: AtomicU64,
     /// Nothing more is sent; it ends when every reply is in.
     pub(super) retired: AtomicBool,
     more: Notify,
@@ -129,6 +133,7 @@ impl Connection {
             pen,
             pipeline: Mutex::default(),
             late_in_a_row: AtomicU32::new(0),
+            heard_at: AtomicU64::new(0),
             retired: AtomicBool::new(false),
             more: Notify::new(),
             end: Mutex::new(None),
@@ -147,10 +152,13 @@ impl Connection {
         }
         let Outbox { bytes, calls, number, .. } = &mut *outbox;
         let (before, now) = (bytes.len(), monotonic());
-        pack(asked, merges, now, bytes, calls);
-        *number += 1;
-        Request::command("PING").number(*number).pack(bytes);
-        calls.push(Entry { askers: SmallVec::new(), many: false, mark: Some(*number), sent_at: now });
+        let mut asked = asked.into_iter().peekable();
+        while asked.peek().is_some() {
+            pack(asked.by_ref().take(MARKED), merges, now, bytes, calls);
+            *number += 1;
+            Request::command("PING").number(*number).pack(bytes);
+            calls.push(Entry::alone(Some(*number), now));
+        }
         if !self.pipeline.lock().push(calls) {
             bytes.truncate(before);
             let calls = std::mem::take(calls);
@@ -243,8 +251,8 @@ impl Connection {
 }
 
 /// Make calls of requests, in order. Neighbours of one script share one where that is possible.
-fn pack(asked: Vec<Pending>, merges: bool, now: Nanos, bytes: &mut Vec<u8>, calls: &mut Vec<Entry>) {
-    let mut asked = asked.into_iter().peekable();
+fn pack(asked: impl Iterator<Item = Pending>, merges: bool, now: Nanos, bytes: &mut Vec<u8>, calls: &mut Vec<Entry>) {
+    let mut asked = asked.peekable();
     while let Some(mut first) = asked.next() {
         first.sent = true;
         let (many, asking, whole) = (first.request.is_many(), first.asking, first.whole);
@@ -264,7 +272,7 @@ fn pack(asked: Vec<Pending>, merges: bool, now: Nanos, bytes: &mut Vec<u8>, call
         }
         if asking {
             bytes.extend_from_slice(b"*1\r\n$6\r\nASKING\r\n");
-            calls.push(Entry { askers: SmallVec::new(), many: false, mark: None, sent_at: now });
+            calls.push(Entry::alone(None, now));
         }
         match (shared, askers.as_slice()) {
             (_, [one]) if whole => one.request.pack_whole(bytes),
@@ -275,6 +283,6 @@ fn pack(asked: Vec<Pending>, merges: bool, now: Nanos, bytes: &mut Vec<u8>, call
             // Only what shares a script is ever more than one.
             (None, _) => {}
         }
-        calls.push(Entry { askers, many, mark: None, sent_at: now });
+        calls.push(Entry { askers, many, mark: None, sent_at: now, ahead: 0 });
     }
 }

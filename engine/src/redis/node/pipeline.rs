@@ -9,6 +9,9 @@ use ::redis::{ServerErrorKind, Value};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
+/// What a server takes for one request at most, when it is well. Who waits behind thousands of our own waits for those, not for it.
+const PACE: Nanos = 25_000;
+
 /// One call to the server: one reply comes for it.
 pub(super) struct Entry {
     /// Who asked: more than one where several share a call, nobody for what precedes another.
@@ -18,6 +21,20 @@ pub(super) struct Entry {
     /// It is a mark, with this number.
     pub(super) mark: Option<u64>,
     pub(super) sent_at: Nanos,
+    /// Requests that were on their way before it, or with it. Counted when it is added.
+    pub(super) ahead: usize,
+}
+
+impl Entry {
+    /// Nobody waits for it.
+    pub(super) fn alone(mark: Option<u64>, sent_at: Nanos) -> Self {
+        Entry { askers: SmallVec::new(), many: false, mark, sent_at, ahead: 0 }
+    }
+
+    /// Whether its server has kept it waiting for longer than `patience`, what was ahead of it aside.
+    pub(super) fn is_slow(&self, now: Nanos, patience: Nanos) -> bool {
+        now.saturating_sub(self.sent_at) > patience.saturating_add(PACE.saturating_mul(self.ahead as Nanos))
+    }
 }
 
 /// Calls in the order in which their replies come.
@@ -26,6 +43,8 @@ pub(super) struct Pipeline {
     entries: VecDeque<Entry>,
     /// Of those, how many have a reply already, which waits for its mark.
     replied: usize,
+    /// Requests in them.
+    requests: usize,
     /// No deadline of anybody who waits is before it.
     earliest: Nanos,
     /// The connection is over: nothing may be added.
@@ -41,7 +60,11 @@ impl Pipeline {
         let deadlines = calls.iter().flat_map(|call| call.askers.iter().map(|pending| pending.deadline));
         let earliest = deadlines.min().unwrap_or(Nanos::MAX);
         self.earliest = if self.entries.is_empty() { earliest } else { self.earliest.min(earliest) };
-        self.entries.extend(calls.drain(..));
+        for mut call in calls.drain(..) {
+            self.requests += call.askers.len();
+            call.ahead = self.requests;
+            self.entries.push_back(call);
+        }
         true
     }
 
@@ -59,25 +82,32 @@ impl Pipeline {
             }
         }
         self.replied = values.len().saturating_sub(proven);
-        into.extend(self.entries.drain(..proven).zip(values.drain(..proven)));
+        let taken = self.entries.drain(..proven).inspect(|entry| self.requests -= entry.askers.len());
+        into.extend(taken.zip(values.drain(..proven)));
         sound
     }
 
-    /// Those whose deadline has passed by `now`. Their places stay: their replies are still to come.
-    pub(super) fn overdue(&mut self, now: Nanos) -> Vec<Overdue> {
-        let mut overdue = Vec::new();
+    /// Those whose deadline has passed by `now`, and for how many of them the server is to blame, from whom a reply that takes longer
+    /// than `patience` is slow. Their places stay: their replies are still to come.
+    pub(super) fn overdue(&mut self, now: Nanos, patience: Nanos) -> (Vec<Overdue>, u32) {
+        let (mut overdue, mut blamed) = (Vec::new(), 0);
         if now < self.earliest || self.entries.is_empty() {
-            return overdue;
+            return (overdue, blamed);
         }
         self.earliest = Nanos::MAX;
-        for pending in self.entries.iter_mut().flat_map(|entry| entry.askers.iter_mut()) {
-            if pending.deadline <= now {
-                overdue.extend(pending.expire());
-            } else if pending.is_awaited() {
-                self.earliest = self.earliest.min(pending.deadline);
+        for entry in &mut self.entries {
+            let slow = entry.is_slow(now, patience);
+            for pending in &mut entry.askers {
+                if pending.deadline <= now {
+                    let expired = pending.expire();
+                    blamed += u32::from(slow && expired.is_some());
+                    overdue.extend(expired);
+                } else if pending.is_awaited() {
+                    self.earliest = self.earliest.min(pending.deadline);
+                }
             }
         }
-        overdue
+        (overdue, blamed)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -76,10 +76,12 @@ fn hand_out(node: &Arc<Node>, connection: &Connection, answered: &mut Vec<(Entry
     let stalled = node.traffic.was_stalled(now);
     let mut batch = Batch::default();
     connection.late_in_a_row.store(0, Relaxed);
+    connection.heard_at.store(now, Relaxed);
     let mut latest = 0;
     for (call, value) in answered.drain(..) {
         latest = now.saturating_sub(call.sent_at);
-        batch.judge(node, call, value, latest > node.slow() && !stalled);
+        let slow = !stalled && call.is_slow(now, node.slow());
+        batch.judge(node, call, value, slow);
     }
     let before = node.counts.latency.load(Relaxed);
     node.counts.latency.store(if before == 0 { latest } else { before - before / 8 + latest / 8 }, Relaxed);
@@ -96,7 +98,7 @@ impl Batch {
         let Entry { mut askers, many, .. } = call;
         match value {
             Value::Attribute { data, .. } => {
-                self.judge(node, Entry { askers, many, mark: None, sent_at: 0 }, *data, slow)
+                self.judge(node, Entry { askers, many, mark: None, sent_at: 0, ahead: 0 }, *data, slow)
             }
             Value::ServerError(error) => {
                 let (judgement, said) = (judge(&error), text(&error));
@@ -169,7 +171,9 @@ impl Batch {
         }
         match judgement {
             Judgement::NoScript if !pending.whole => {
-                pending.whole = true;
+                // The first says it, and the server knows it when it comes to the others.
+                pending.whole =
+                    !self.again.iter().any(|other| other.whole && other.request.same_script(&pending.request));
                 self.again.push(pending);
             }
             Judgement::NoScript => pending.answer(Err(Trouble::Error(text.to_owned()))),

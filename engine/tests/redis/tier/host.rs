@@ -187,7 +187,7 @@ impl Host {
     }
 
     pub fn believes(&self) {
-        until("the tier believes Redis", || self.tier.is_believed());
+        until("the tier believes Redis", || self.tier.is_believed() && self.tier.report().owed == 0);
     }
 
     /// Until all that was published is heard: a message of ours comes last.

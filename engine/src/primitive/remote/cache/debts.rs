@@ -1,4 +1,4 @@
-//! Changes Redis has not acknowledged. Owns that they are paid before Redis is believed again, and their bound. Never loses one: what
+//! Changes Redis has not acknowledged. Owns that they are told again until it has, and their bound. They stay registered: see guard.rs. Never loses one: what
 //! is too much to remember is paid by forgetting everything.
 
 use super::spot::Spot;
@@ -60,10 +60,6 @@ impl Book {
 impl Debts {
     pub(super) fn len(&self) -> usize {
         self.count.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn are_owed(&self) -> bool {
-        self.len() > 0
     }
 }
 

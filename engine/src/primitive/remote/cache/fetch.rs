@@ -1,6 +1,5 @@
 //! Looks into Redis. Owns what of it may be believed, and that it comes into memory as old as it is. Never takes the lead of a load.
 
-use super::change::{Changed, Done};
 use super::record::{self, Id, Record};
 use super::spot::Spot;
 use super::{Tier, now};
@@ -14,7 +13,7 @@ use crate::store::fingerprint::{Fingerprint, Key};
 use crate::store::tags::{Ruling, TagHash};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 /// What was found in Redis, as memory would tell it.
 #[derive(Clone, Debug)]
@@ -255,36 +254,4 @@ pub(super) struct Reader {
     pub(super) born: u64,
     /// A change of ours was registered: what Redis has may be from before it.
     pub(super) pending: bool,
-}
-
-/// Several changes that are answered as one.
-pub(super) struct Together {
-    left: AtomicUsize,
-    owed: AtomicU64,
-    foreign: AtomicU64,
-    done: Mutex<Option<Done>>,
-}
-
-impl Together {
-    pub(super) fn new(count: usize, done: Done) -> Self {
-        let together = Together {
-            left: AtomicUsize::new(count + 1),
-            owed: AtomicU64::new(0),
-            foreign: AtomicU64::new(0),
-            done: Mutex::new(Some(done)),
-        };
-        together.one(Changed { owed: false, foreign: false, found: 0 });
-        together
-    }
-
-    pub(super) fn one(&self, changed: Changed) {
-        self.owed.fetch_add(u64::from(changed.owed), Ordering::AcqRel);
-        self.foreign.fetch_add(u64::from(changed.foreign), Ordering::AcqRel);
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(done) = self.done.lock().take()
-        {
-            let (owed, foreign) = (self.owed.load(Ordering::Acquire) > 0, self.foreign.load(Ordering::Acquire) > 0);
-            done(Changed { owed, foreign, found: 0 });
-        }
-    }
 }

@@ -54,6 +54,10 @@ impl Tier {
                 if moment > self.replica.moment() {
                     self.turned(moment, &turn, !own, now);
                     self.replica.follow(moment, || cache.moment());
+                    if self.replica.moment() < moment && self.standing.is_synced() {
+                        // One before it has not come.
+                        self.catch_up(Box::new(|_, _| ()));
+                    }
                 }
             }
         }

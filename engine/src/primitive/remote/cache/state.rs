@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Records in one answer.
 const RECORDS: u64 = 1_024;
 
+/// Moments before a gap that are asked for once more after it.
+const LOST: u64 = 5_000;
+
 /// When catching up after a gap has failed, it is tried again after so long.
 const AGAIN: Nanos = 50 * MILLI;
 
@@ -171,20 +174,27 @@ impl Tier {
             catching.running = true;
             catching.served = std::mem::take(&mut catching.next);
             drop(catching);
-            self.fetch_since(since);
+            self.fetch_since(since, self.first_missed());
             // Whoever asks for it, on whichever thread: it is rare.
             self.flush();
         }
     }
 
-    fn fetch_since(self: &Arc<Self>, asked: Nanos) {
-        let since = self.replica.moment();
-        let request = Request::script(&SINCE, [&self.state].into_iter()).number(since).number(since).number(RECORDS);
+    /// Since when the state may have become another than what is known of it.
+    fn first_missed(&self) -> u64 {
+        let moment = self.replica.moment();
+        // A failover may have lost the last of what is known here, and others may have taken their moments.
+        if self.standing.is_synced() { moment } else { moment.saturating_sub(LOST) }
+    }
+
+    fn fetch_since(self: &Arc<Self>, asked: Nanos, since: u64) {
+        let known = self.replica.moment();
+        let request = Request::script(&SINCE, [&self.state].into_iter()).number(known).number(since).number(RECORDS);
         self.ask_state(request, Again::Yes, asked + self.deadline, move |tier, answer| {
             match answer.ok().and_then(|value| tier.take_in(&value, since, asked)) {
-                Some(false) => {
+                Some((false, upto)) => {
                     tier.excuse();
-                    tier.fetch_since(now());
+                    tier.fetch_since(now(), upto);
                 }
                 outcome => tier.caught_up(outcome.is_some()),
             }
@@ -213,12 +223,12 @@ impl Tier {
         };
         served.into_iter().for_each(|waiting| (waiting.then)(self, known));
         if goes_on {
-            self.fetch_since(now());
+            self.fetch_since(now(), self.first_missed());
         }
     }
 
-    /// Record what has happened since `since`, and tell memory. Whether that was all.
-    fn take_in(&self, value: &Value, since: u64, asked: Nanos) -> Option<bool> {
+    /// Record what has happened since `since`, and tell memory. Whether that was all, and up to where it went.
+    fn take_in(&self, value: &Value, since: u64, asked: Nanos) -> Option<(bool, u64)> {
         let now = now();
         let [ms, last, cleared, floor, upto] = [0, 1, 2, 3, 4].map(|place| number_at(value, place));
         let (last, upto) = (last?, upto?);
@@ -242,7 +252,7 @@ impl Tier {
             }
         }
         self.replica.complete(upto, cache.moment());
-        Some(whole)
+        Some((whole, upto))
     }
 
     /// Something happened to the state at `moment`; `tells`: memory does not know it.

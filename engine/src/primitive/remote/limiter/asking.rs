@@ -25,6 +25,8 @@ pub(super) struct Put {
     pub(super) patience: Ticks,
     pub(super) looks: bool,
     pub(super) sent: Moment,
+    /// The time that was told when it was put to another window.
+    pub(super) told: Option<Ticks>,
 }
 
 /// What one limit has answered.
@@ -88,6 +90,7 @@ impl RemoteLimiter {
             least: cost,
             looks,
             sent: now,
+            told: None,
         };
         self.put_and_tell(key.fingerprint, put, plan.is_none(), answer);
     }
@@ -168,9 +171,12 @@ impl RemoteLimiter {
         done: impl FnOnce(Result<(Outcome, Ticks), Trouble>) + Send + 'static,
     ) {
         let nonce = Nonce::next();
-        let window =
-            if put.measure.unit().is_some() { self.hours.guess(put.measure.width(), (self.clocks)()) } else { 0 };
-        let Put { measure, stem, cost, least, patience, looks, sent } = &put;
+        let window = if put.measure.unit().is_some() {
+            self.hours.window_at(put.told, put.measure.width(), (self.clocks)())
+        } else {
+            0
+        };
+        let Put { measure, stem, cost, least, patience, looks, sent, .. } = &put;
         let cell = measure.cell(stem, window);
         let question =
             Question { measure, cost: *cost, least: *least, patience: *patience, window, nonce, looks: *looks };
@@ -196,7 +202,7 @@ impl RemoteLimiter {
                     Some(judged) => done(Ok((Outcome::Judged(judged), now))),
                     None => done(Err(Trouble::Lost)),
                 },
-                Told::Elsewhere if tries > 0 => this.put(put, tries - 1, done),
+                Told::Elsewhere if tries > 0 => this.put(Put { told: Some(now), ..put }, tries - 1, done),
                 Told::Elsewhere => done(Err(Trouble::Late)),
             }
         });

@@ -119,7 +119,8 @@ impl RemoteLimiter {
         answer: impl FnOnce(RemoteDecision) + Send + 'static,
     ) {
         let Some(measure) = self.measures.first() else { return };
-        let put = Put { measure: measure.clone(), stem, cost: 1, least: 1, patience: 0, looks: false, sent };
+        let put =
+            Put { measure: measure.clone(), stem, cost: 1, least: 1, patience: 0, looks: false, sent, told: None };
         let this = self.clone();
         self.put(put.clone(), TRIES, move |outcome| {
             if let Ok((Outcome::Judged(judged), _)) = &outcome

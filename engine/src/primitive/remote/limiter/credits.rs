@@ -236,6 +236,10 @@ impl Credit {
     /// More has come. What would be more than `cap` allows to hold is let go.
     pub(super) fn land(&self, share: Share, cap: u32, time: u64) {
         let Share { units, end, taken_at, left, counts_until } = share;
+        // Dated by the oldest that is held: less of it is given back.
+        if self.held(time) == 0 {
+            self.taken_at.store(taken_at, Ordering::Relaxed);
+        }
         self.left.store(left, Ordering::Relaxed);
         self.counts_until.store(counts_until, Ordering::Relaxed);
         if units == 0 {
@@ -250,36 +254,22 @@ impl Credit {
                 seen = changed;
                 continue;
             }
-            if there == 0 {
-                // What is given back is dated by the oldest: less of it has to be.
-                self.taken_at.store(taken_at, Ordering::Relaxed);
-            }
             return;
         }
     }
 
-    /// Give back what was spent of it; false if it has ended, or so much is not to be held.
-    pub(super) fn give_back(&self, cost: u32, cap: u32, time: u64) -> bool {
-        let mut seen = self.word.load(Ordering::Relaxed);
-        loop {
-            let (units, end) = unpack(seen);
-            if time >= end || units.saturating_add(cost) >= cap || self.asking.load(Ordering::Relaxed) {
-                return false;
-            }
-            match self.word.compare_exchange_weak(seen, pack(units + cost, end), Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(changed) => seen = changed,
-            }
-        }
+    /// When what is held was charged, at the earliest.
+    #[inline]
+    pub(super) fn taken_at(&self) -> Ticks {
+        self.taken_at.load(Ordering::Relaxed)
     }
 
-    /// The verdict on units spent of it, and when they were charged.
+    /// The verdict on units spent of it.
     #[inline]
-    pub(super) fn verdict(&self, left: u32, now: Nanos) -> (Verdict, Ticks) {
+    pub(super) fn verdict(&self, left: u32, now: Nanos) -> Verdict {
         let remaining = self.left.load(Ordering::Relaxed).saturating_add(left);
         let reset = self.counts_until.load(Ordering::Relaxed).saturating_sub(now);
-        let verdict = Verdict { answer: Answer::Allowed, remaining, retry_after: 0, reset, wait: 0 };
-        (verdict, self.taken_at.load(Ordering::Relaxed))
+        Verdict { answer: Answer::Allowed, remaining, retry_after: 0, reset, wait: 0 }
     }
 
     /// Redis has refused this.

@@ -68,8 +68,17 @@ impl Hours {
         certain.then(|| (window, (window + 1) * width - earliest, due))
     }
 
+    /// The window it was when one server `told` the time, if it has; otherwise the one it may be. In a cluster each has its own clock,
+    /// and who has just told it is the one that is asked again.
+    pub(super) fn window_at(&self, told: Option<Ticks>, width: Ticks, now: Moment) -> u64 {
+        match told {
+            Some(time) => time.checked_div(width).unwrap_or(0),
+            None => self.guess(width, now),
+        }
+    }
+
     /// The window it may be: by what was heard, or else by the calendar here.
-    pub(super) fn guess(&self, width: Ticks, now: Moment) -> u64 {
+    fn guess(&self, width: Ticks, now: Moment) -> u64 {
         let time = match *self.heard.lock() {
             Some(Heard { said, answered, .. }) => said + now.mono.saturating_sub(answered.mono) / MICRO,
             None => now.wall / MICRO,

@@ -27,8 +27,10 @@ impl RemoteLimiter {
         let mut low = None;
         let decision = credits.find(key.fingerprint, |credit| {
             credit.want(cost);
+            // Read first: a unit is never dated later than it was charged.
+            let taken_at = credit.taken_at();
             if let Some(left) = credit.spend(cost, credits.time(now.mono)) {
-                let (verdict, taken_at) = credit.verdict(left, now.mono);
+                let verdict = credit.verdict(left, now.mono);
                 if credit.is_low(left) {
                     low = Some(credit.clone());
                 }
@@ -52,7 +54,16 @@ impl RemoteLimiter {
         let missing = credit.size(self.share(), now.mono).saturating_sub(credit.held(credits.time(now.mono)));
         let Some(measure) = self.measures.first().filter(|_| missing > 0) else { return credit.end() };
         let stem = self.stem(key);
-        let put = Put { measure: measure.clone(), stem, cost: missing, least: 1, patience: 0, looks: false, sent: now };
+        let put = Put {
+            measure: measure.clone(),
+            stem,
+            cost: missing,
+            least: 1,
+            patience: 0,
+            looks: false,
+            sent: now,
+            told: None,
+        };
         let (this, credit) = (self.clone(), credit.clone());
         self.put(put.clone(), TRIES, move |outcome| {
             if let Ok((Outcome::Judged(judged), at)) = outcome {
@@ -89,6 +100,7 @@ impl RemoteLimiter {
             patience: 0,
             looks: false,
             sent: now,
+            told: None,
         };
         let (this, fingerprint) = (self.clone(), key.fingerprint);
         self.put(put.clone(), TRIES, move |outcome| {
@@ -180,13 +192,6 @@ impl RemoteLimiter {
             return RemoteDecision { verdict, ..RemoteDecision::by_limit(0, false, verdict, By::Lease, 0) };
         }
         RemoteDecision { verdict, ..decision }
-    }
-
-    /// Hand back what a call had spent of credit, if it may be held; false if Redis has to be told.
-    pub(super) fn return_credit(&self, key: Fingerprint, cost: u32, now: Moment) -> bool {
-        let Some(credits) = self.credits.as_ref().filter(|_| self.config.mode == Mode::Lease) else { return false };
-        let back = |credit: &Arc<Credit>| credit.give_back(cost, self.share(), credits.time(now.mono)).then_some(());
-        credits.find(key, back).is_some()
     }
 
     /// What was remembered of a key does not hold any more.

@@ -8,6 +8,7 @@ use super::measure::Measure;
 use super::scripts::{self, BLOCK, Nonce, REFUND, RESET};
 use super::{RemoteLimiter, RemotePlan};
 use crate::clock::{Moment, Nanos};
+use crate::policy::Ticks;
 use crate::redis::{Again, Request, Trouble};
 use crate::store::fingerprint::{Fingerprint, Key};
 use std::sync::Arc;
@@ -45,7 +46,6 @@ impl RemoteLimiter {
                 self.stand_in.refund(key.fingerprint, cost, self.far.fleet(), shadowed, mono, now);
                 return true;
             }
-            By::Lease if self.return_credit(key.fingerprint, cost, now) => return true,
             _ if cost == 0 => return true,
             _ => {}
         }
@@ -111,7 +111,7 @@ impl RemoteLimiter {
         answer: impl FnOnce(Result<bool, Trouble>) + Send + 'static,
     ) {
         self.forget(key.fingerprint);
-        self.change(Change::Reset, self.stem(key), now, TRIES, Box::new(answer));
+        self.change(Change::Reset, self.stem(key), now, TRIES, None, Box::new(answer));
     }
 
     /// Deny the key everything for `duration`. Processes that hold units of it go on with them until those end.
@@ -124,7 +124,7 @@ impl RemoteLimiter {
     ) {
         self.forget(key.fingerprint);
         let micros = duration.div_ceil(1_000).clamp(1, LONGEST);
-        self.change(Change::Block(micros), self.stem(key), now, TRIES, Box::new(answer));
+        self.change(Change::Block(micros), self.stem(key), now, TRIES, None, Box::new(answer));
     }
 
     /// Lift the block of a key. The answer is whether there was one.
@@ -135,14 +135,22 @@ impl RemoteLimiter {
         answer: impl FnOnce(Result<bool, Trouble>) + Send + 'static,
     ) {
         self.forget(key.fingerprint);
-        self.change(Change::Unblock, self.stem(key), now, TRIES, Box::new(answer));
+        self.change(Change::Unblock, self.stem(key), now, TRIES, None, Box::new(answer));
     }
 
-    fn change(self: &Arc<Self>, change: Change, stem: Vec<u8>, sent: Moment, tries: u8, answer: Done) {
+    fn change(
+        self: &Arc<Self>,
+        change: Change,
+        stem: Vec<u8>,
+        sent: Moment,
+        tries: u8,
+        told: Option<Ticks>,
+        answer: Done,
+    ) {
         let nonce = Nonce::next();
         let now = (self.clocks)();
         let window = |measure: &Measure| match measure.unit() {
-            Some(_) => self.hours.guess(measure.width(), now),
+            Some(_) => self.hours.window_at(told, measure.width(), now),
             None => 0,
         };
         let request = match change {
@@ -181,7 +189,7 @@ impl RemoteLimiter {
                     this.hours.heard(said, sent.mono, (this.clocks)());
                     match done {
                         Some(done) => answer(Ok(done == 1)),
-                        None if tries > 0 => this.change(change, stem, sent, tries - 1, answer),
+                        None if tries > 0 => this.change(change, stem, sent, tries - 1, Some(said), answer),
                         None => answer(Err(Trouble::Late)),
                     }
                 }

@@ -47,6 +47,8 @@ pub(super) struct Round {
     patience: Nanos,
     sent: Moment,
     tries: u8,
+    /// The time that was told when it was put to another window.
+    told: Option<Ticks>,
 }
 
 /// Spend units of several keys of several limiters of one registry: all or nothing. None: `answer` is called, maybe before this
@@ -80,7 +82,7 @@ pub fn consume_all(
 impl Round {
     /// Nobody is asked yet.
     pub(super) fn new(looks: bool, patience: Nanos, sent: Moment) -> Self {
-        Round { asks: Vec::new(), looks, patience, sent, tries: TRIES }
+        Round { asks: Vec::new(), looks, patience, sent, tries: TRIES, told: None }
     }
 
     /// Ask for these as well.
@@ -108,7 +110,7 @@ impl Round {
         let now = (leader.clocks)();
         let windows = |one: &One| -> Vec<u64> {
             let window = |measure: &Arc<Measure>| match measure.unit() {
-                Some(_) => leader.hours.guess(measure.width(), now),
+                Some(_) => leader.hours.window_at(self.told, measure.width(), now),
                 None => 0,
             };
             one.measures.iter().map(window).collect()
@@ -144,8 +146,9 @@ impl Round {
                 leader.hours.heard(*now, self.sent.mono, (leader.clocks)());
             }
             match answered {
-                Ok(Answered { told: Told::Elsewhere, .. }) if self.tries > 0 => {
+                Ok(Answered { told: Told::Elsewhere, now }) if self.tries > 0 => {
                     self.tries -= 1;
+                    self.told = Some(now);
                     self.send_boxed(answer);
                 }
                 Ok(Answered { told, now }) => {

@@ -30,8 +30,16 @@ const AGAIN: Nanos = 1_000 * MILLI;
 pub(super) struct StandIn {
     mode: FailMode,
     limits: Vec<LimitConfig>,
-    /// The local limiter, made at the first need, and for how many processes.
-    local: Mutex<Option<(u32, LimiterHandle)>>,
+    /// The local limiter, made at the first need.
+    local: Mutex<Option<Part>>,
+}
+
+/// This process's part of the limits.
+struct Part {
+    /// Of how many processes.
+    fleet: u32,
+    since: Nanos,
+    handle: LimiterHandle,
 }
 
 // The handle's counters have one writer at a time: who holds the lock.
@@ -50,14 +58,24 @@ impl StandIn {
         self.limits.iter().position(|limit| !limit.shadow).unwrap_or(0)
     }
 
-    fn with_local<R>(&self, fleet: u32, ask: impl FnOnce(&LimiterHandle) -> Option<R>) -> Option<R> {
+    /// For how long a part is kept though the fleet is another: what was spent of it would be forgotten.
+    fn kept_for(&self) -> Nanos {
+        let longest = |limit: &LimitConfig| {
+            let refills = limit.window_ms * f64::from(limit.burst.max(limit.limit)) / f64::from(limit.limit.max(1));
+            (refills * MILLI as f64) as Nanos
+        };
+        self.limits.iter().map(longest).max().unwrap_or(0)
+    }
+
+    fn with_local<R>(&self, fleet: u32, now: Moment, ask: impl FnOnce(&LimiterHandle) -> Option<R>) -> Option<R> {
         let mut local = self.local.lock();
         let mut old = None;
-        if local.as_ref().is_none_or(|(of, _)| *of != fleet) {
-            let made = LimiterHandle::new(Arc::new(part_of(&self.limits, fleet).ok()?));
-            old = local.replace((fleet, made));
+        let keep = |part: &Part| part.fleet == fleet || now.mono.saturating_sub(part.since) < self.kept_for();
+        if !local.as_ref().is_some_and(keep) {
+            let handle = LimiterHandle::new(Arc::new(part_of(&self.limits, fleet).ok()?));
+            old = local.replace(Part { fleet, since: now.mono, handle });
         }
-        let answer = local.as_ref().and_then(|(_, handle)| ask(handle));
+        let answer = local.as_ref().and_then(|part| ask(&part.handle));
         drop(local);
         drop(old);
         answer
@@ -76,14 +94,19 @@ impl StandIn {
             charge: [date as f64, By::FailMode.number()],
         };
         let local = match self.mode {
-            FailMode::Local => self.with_local(fleet, |handle| {
+            FailMode::Local => self.with_local(fleet, now, |handle| {
                 if looks { handle.peek(key, cost, None, now) } else { handle.consume(key, cost, now) }
             }),
             _ => None,
         };
         match (self.mode, local) {
             (FailMode::Local, Some(local)) => {
-                RemoteDecision { shadowed: local.shadowed, ..told(local.ok(), local.verdict, local.spoke.1) }
+                let mut verdict = local.verdict;
+                if verdict.answer == Answer::Impossible {
+                    // More than a part ever frees, but not more than Redis does when it is back.
+                    verdict = Verdict { answer: Answer::Limited, retry_after: AGAIN, ..verdict };
+                }
+                RemoteDecision { shadowed: local.shadowed, ..told(local.ok(), verdict, local.spoke.1) }
             }
             (FailMode::Open | FailMode::Local, _) => told(true, bare(Answer::Allowed), self.speaker()),
             (FailMode::Closed, _) if cost == 0 => told(true, bare(Answer::Allowed), self.speaker()),
@@ -100,7 +123,7 @@ impl StandIn {
         if self.mode == FailMode::Local {
             let age = now.mono.saturating_sub(mono);
             let charged_at = Moment { mono, wall: now.wall.saturating_sub(age) };
-            self.with_local(fleet, |handle| {
+            self.with_local(fleet, now, |handle| {
                 LimiterHandle::refund(Ask { handle, key, cost, plan: None }, shadowed, charged_at, now);
                 Some(())
             });

@@ -22,6 +22,7 @@ const HUNG_AFTER_MS = { full: 900_000, short: 60_000 }
  * @property {string} [broken] why it did not come to its end
  * @property {number} seconds
  * @property {boolean} ok
+ * @property {false} [isTried] there when it could not be tried here
  */
 
 /** Every scenario there is, in the order of the matrix. */
@@ -47,7 +48,7 @@ async function play(name, { short = false, folder = SCENARIOS, first } = {}) {
   const head = { name, row: String(row), fault, must }
   if (platform !== process.platform) {
     const seen = `not tried: this is ${process.platform}, and it takes ${platform}`
-    return { ...head, checks: [{ seen, ok: true }], seconds: 0, ok: true }
+    return { ...head, checks: [{ seen, ok: true }], seconds: 0, ok: true, isTried: false }
   }
   const args = [path.join(__dirname, 'cell.js'), path.join(folder, `${name}.js`), ...(short ? ['--short'] : [])]
   // What a runner of tests puts into the environment of its files is not for these.

@@ -5,10 +5,11 @@
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll(/\s*\n\s*/g, ' ')
 
 /** @param {import('./run.js').Row} row */
-function told({ row, fault, must, checks, broken, ok }) {
+function told({ row, fault, must, checks, broken, ok, isTried }) {
+  const word = isTried === false ? '–' : ok ? 'ok' : 'NOT'
   const seen = checks.map((check) => (check.ok ? check.seen : `**${check.seen}**`))
   if (broken !== undefined) seen.push(`**${broken.split('\n')[0]}**`)
-  return `| ${[row, fault, must, seen.join('; '), ok ? 'ok' : 'NOT'].map(cell).join(' | ')} |`
+  return `| ${[row, fault, must, seen.join('; '), word].map(cell).join(' | ')} |`
 }
 
 /** @param {import('./run.js').Row[]} rows */

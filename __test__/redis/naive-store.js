@@ -72,7 +72,7 @@ function spillway({ redis }) {
     while (!limiter?.isUp) await new Promise((resolve) => setTimeout(resolve, 5))
   }
   return {
-    limiter: (_, options) => (limiter = new NaiveLimiter(redis, options)),
+    limiter: (_, options) => (limiter = new NaiveLimiter(redis.url ?? redis, options)),
     cache: () => ({}),
     ready: up,
     snapshot: () => ({}),

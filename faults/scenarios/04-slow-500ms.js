@@ -2,21 +2,6 @@
 // Never closes what it has opened: the scene does.
 'use strict'
 
-const { PLENTY, outage } = require('../outage.js')
+const { slow } = require('../slow.js')
 
-module.exports = {
-  row: 4,
-  fault: '+500 ms',
-  must: 'the breaker trips on latency, not only on errors; decisions within the deadline',
-  async run(scene) {
-    const proxy = await scene.proxy(await scene.server())
-    const client = await scene.client('limit', { redis: proxy.url, options: PLENTY, calls: 100_000 })
-    await outage(scene, {
-      client,
-      begin: () => proxy.set({ delayMs: 250 }),
-      ms: scene.length(8000, 1000),
-      end: () => proxy.heal(),
-    })
-    await scene.leaves(client)
-  },
-}
+module.exports = slow('+500 ms', (proxy) => proxy.set({ delayMs: 250 }))

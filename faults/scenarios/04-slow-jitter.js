@@ -2,22 +2,6 @@
 // Never closes what it has opened: the scene does.
 'use strict'
 
-const { PLENTY, outage } = require('../outage.js')
+const { slow } = require('../slow.js')
 
-module.exports = {
-  row: 4,
-  fault: 'jitter of 0–300 ms',
-  must: 'the breaker trips on latency, not only on errors; decisions within the deadline',
-  async run(scene) {
-    const proxy = await scene.proxy(await scene.server())
-    const client = await scene.client('limit', { redis: proxy.url, options: PLENTY, calls: 100_000 })
-    await outage(scene, {
-      client,
-      begin: () => proxy.set({ jitterMs: 150 }),
-      ms: scene.length(8000, 1000),
-      end: () => proxy.heal(),
-      fitful: true,
-    })
-    await scene.leaves(client)
-  },
-}
+module.exports = slow('jitter of 0–300 ms', (proxy) => proxy.set({ jitterMs: 150 }), { fitful: true })

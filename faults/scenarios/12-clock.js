@@ -12,11 +12,12 @@ const ALGORITHMS = ['token-bucket', 'fixed-window', 'sliding-window']
 const WINDOWS = { 'token-bucket': 1, 'fixed-window': 1, 'sliding-window': 2 }
 const POLL_MS = 20
 
-/** Everything there is to have; how much that was. */
-async function drain(client, key) {
+/** Everything there is to have; how much that was, beyond what the time it took gives back, a window's turn included. */
+async function drain(scene, client, key, windowMs) {
+  const began = scene.now()
   const { admitted, unavailable, errors } = await client.ask('race', { calls: 4 * LIMIT, atOnce: 8, key })
   if (unavailable + errors > 0) throw new Error('not decided by Redis')
-  return admitted
+  return admitted - LIMIT * Math.ceil((scene.now() - began) / windowMs)
 }
 
 module.exports = {
@@ -45,7 +46,7 @@ module.exports = {
       let longestMs = 0
       let most = 0
       for (const ms of [-HOUR_MS, 0, HOUR_MS, 0]) {
-        await drain(client, 'key')
+        await drain(scene, client, 'key', windowMs)
         clock.move(ms)
         const jumped = scene.now()
         while ((await client.ask('race', { calls: 1, atOnce: 1, key: 'key' })).admitted === 0) {
@@ -53,10 +54,10 @@ module.exports = {
           await scene.sleep(POLL_MS)
         }
         longestMs = Math.max(longestMs, scene.now() - jumped)
-        most = Math.max(most, await drain(client, 'key'))
+        most = Math.max(most, await drain(scene, client, 'key', windowMs))
       }
       scene.most(`${algorithm}: locked out`, longestMs, WINDOWS[algorithm] * windowMs + 5 * POLL_MS, ' ms')
-      scene.most('admitted after a jump', most, LIMIT)
+      scene.check(most <= LIMIT, 'no more admitted after a jump than ever')
       await scene.leaves(client)
     }
   },

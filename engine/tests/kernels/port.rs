@@ -62,7 +62,7 @@ impl Post for LetterBox {
         match letter.news {
             News::Yours => said.yours += 1,
             // Stands for what has landed, which would need a value.
-            News::Expired | News::Landed(..) => said.landed += 1,
+            News::Expired | News::Landed(..) | News::Admitted { .. } | News::Refused(_) => said.landed += 1,
         }
     }
 }

@@ -62,6 +62,8 @@ test('what was made before an invalidation is not stored after it, though the tw
     assert.equal(await c.get(key), undefined, key)
   }
   assert.equal(await a.setVersion('2'), true)
+  // Until it has heard of it, what it sets is of the version before.
+  await soon(() => b.version === '2')
   await b.set('after', 1)
   await soon(async () => (await a.get('after')) === 1)
 })

@@ -213,7 +213,7 @@ test('another application’s data under its key is left alone, and nobody holds
   const server = await redis(t)
   const { job } = await opened(t, server)
   await (await job.acquire()).release()
-  const [key] = await server.call('KEYS', '*lease*')
+  const [key] = await server.call('KEYS', '*:lease:job:*')
   await server.call('DEL', key)
   await server.call('SET', key, 'theirs')
   await assert.rejects(job.tryAcquire(), { code: 'E_STORE_UNAVAILABLE' })

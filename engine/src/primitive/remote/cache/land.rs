@@ -21,6 +21,11 @@ const FLIGHT: &[u8; 4] = b"\xF5SWf";
 /// What the lead of a key goes by in Redis: magic, process, number, and the version it is of.
 pub(super) type Token = [u8; 28];
 
+/// Of the version a token is of: what is loaded under it is of no other, whatever has come since.
+fn make_of(token: &Token) -> u64 {
+    token.last_chunk().map_or(0, |make| u64::from_le_bytes(*make))
+}
+
 /// The leads this process has, by the flight each belongs to. As many as it loads.
 #[derive(Default)]
 pub(super) struct Leaseholds(Mutex<HashMap<FlightId, Leasehold>>);
@@ -80,7 +85,7 @@ impl Tier {
         let stores = good && keeps;
         let request = self.landing(&token, &spot, what, kind);
         let request = if stores {
-            let packed = self.pack(&spot, encoded, ttl);
+            let packed = self.pack(&spot, encoded, ttl, make_of(&token));
             let kept_ms = self.kept_ms(ttl, encoded.is_nothing());
             request.arg(&packed.front).arg(born.to_le_bytes()).arg(&packed.back).number(kept_ms)
         } else {

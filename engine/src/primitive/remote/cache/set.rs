@@ -68,7 +68,7 @@ impl Tier {
             return Err(fault);
         }
         let ttl = cache.cache().ttl_of(key.fingerprint, encoded);
-        let packed = self.pack(&spot, encoded, ttl);
+        let packed = self.pack(&spot, encoded, ttl, self.make.load(Ordering::SeqCst));
         let kept_ms = self.kept_ms(ttl, encoded.is_nothing());
         // What cannot be dated any more ends what is there, and is not stored.
         let born = since.map(|since| self.replica.moment_at(since).map_or(0, |moment| moment + 1));
@@ -161,7 +161,7 @@ impl Tier {
         );
     }
 
-    pub(super) fn pack(&self, spot: &Spot, encoded: &Encoded<'_>, ttl: Nanos) -> Packed {
+    pub(super) fn pack(&self, spot: &Spot, encoded: &Encoded<'_>, ttl: Nanos, make: u64) -> Packed {
         let wanted = Wanted {
             kind: encoded.kind,
             value: &encoded.value,
@@ -169,7 +169,7 @@ impl Tier {
             ttl,
             id: self.next_id().to_le_bytes(),
             key: spot.hash,
-            make: self.make.load(Ordering::SeqCst),
+            make,
         };
         wanted.pack()
     }

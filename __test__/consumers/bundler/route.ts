@@ -7,7 +7,7 @@ export const runtime = 'nodejs'
 
 const search = cache<{ hits: string[] }>('search', { ttl: '30s' })
 const chat = limiter('chat', { limit: 30, window: '5m' })
-const remote = spillway({ redis: 'redis://127.0.0.1' }).limiter('chat', { limit: 30, window: '5m' })
+const remote = spillway({ redis: 'redis://127.0.0.1' }).limiter('chat', { limit: 30, window: '5m', failMode: 'closed' })
 
 export const near: Answer<'sync', Decision> = chat.consume('tenant')
 export const far: Promise<Decision> = remote.consume('tenant')

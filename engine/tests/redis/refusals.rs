@@ -37,11 +37,8 @@ fn scripts_flushed_again_and_again_are_nobodys_error() {
 #[test]
 fn a_server_that_cannot_save_is_not_dialled_again_and_again() {
     let server = Server::start();
-    let folder = std::env::temp_dir().join(format!("spillway-unsaved-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    server.tell(&["CONFIG", "SET", "dir", folder.to_str().unwrap()]);
     server.tell(&["CONFIG", "SET", "save", "3600 1"]);
-    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::remove_dir_all(&server.directory).unwrap();
     server.tell(&["SET", "unsaved", "1"]);
     server.tell(&["BGSAVE"]);
     until("the save has failed", || {

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! - `window_id` is `now / width` modulo 2^32, on a clock whose zero is where windows begin: 1970 in UTC.
-//! - `count` is what was spent in that window. 0 means the same as no word.
+//! - `count` is what was spent in that window. 0 says only that the window has begun: a charge by a clock that is a little behind
+//!   counts in it too, since what was spent in the window before is forgotten.
 //! - Ids compare as signed differences, so a word must not lie for half of 2^32 windows: see `memory`.
 
 use super::Ticks;
@@ -55,7 +56,7 @@ impl FixedWindow {
         let id = id as u32;
         let left = self.width.value() - into;
         match ahead(stored, id) {
-            _ if count == 0 => Standing { id, count, left, jumped: false },
+            _ if word == 0 => Standing { id, count, left, jumped: false },
             0 => Standing { id, count, left, jumped: false },
             behind if behind < 0 => Standing { id, count: 0, left, jumped: false },
             windows => {
@@ -121,7 +122,8 @@ impl Rate for FixedWindow {
 
     #[inline]
     fn expired(&self, word: u64, now: Ticks) -> bool {
-        self.standing(word, now).count == 0
+        let Standing { count, left, .. } = self.standing(word, now);
+        count == 0 && left <= self.width.value()
     }
 
     fn settle(&self, word: u64, now: Ticks) -> u64 {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! - `window_id` is `now / width` modulo 2^24, on a clock whose zero is where windows begin: 1970 in UTC.
-//! - `current` was spent in that window, `previous` in the one before. Both 0 means the same as no word.
+//! - `current` was spent in that window, `previous` in the one before. Both 0 says only that the window has begun.
 //! - Ids compare as signed differences, so a word must not lie for half of 2^24 windows: see `memory`.
 //!
 //! The estimate is `⌈previous·(W − x)/W⌉ + current`, `x` ticks into the window: it takes what was spent in the last window as
@@ -117,9 +117,8 @@ impl SlidingWindow {
         let id = id as u32 & ((1 << ID_BITS) - 1);
         let counts = Counts::of(word);
         let windows = counts.ahead_of(id);
-        if counts.is_empty() || windows <= 0 {
-            let counts = if counts.is_empty() { Counts { id, ..counts } } else { counts.rolled_to(id) };
-            return Standing { counts, into, early: 0, jumped: false };
+        if word == 0 || windows <= 0 {
+            return Standing { counts: counts.rolled_to(id), into, early: 0, jumped: false };
         }
         let early = self.width.value().saturating_mul(windows as u64) - into;
         if early <= SLACK {
@@ -199,7 +198,8 @@ impl Rate for SlidingWindow {
 
     #[inline]
     fn expired(&self, word: u64, now: Ticks) -> bool {
-        self.standing(word, now).counts.is_empty()
+        let Standing { counts, early, .. } = self.standing(word, now);
+        counts.is_empty() && early == 0
     }
 
     fn settle(&self, word: u64, now: Ticks) -> u64 {

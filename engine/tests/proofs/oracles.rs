@@ -53,7 +53,7 @@ impl Windows {
         };
         let (previous, current) = (self.sum(self.stored - 1), self.sum(self.stored));
         let ahead = self.stored * self.width - now;
-        if current == 0 && (previous == 0 || !self.slides) {
+        if self.charges.is_empty() {
             at(own, 0, 0)
         } else if ahead <= 0 {
             at(own, self.sum(own - 1), self.sum(own))

@@ -37,6 +37,6 @@ pub use examine::{Examined, Findings, examine};
 pub use fleet::{Fleet, Member};
 pub use open::{Opened, open};
 pub use push::{Listener, Listening, Push};
-pub use request::{Again, Ask, Done, Remote, Request, Script, Trouble};
+pub use request::{Again, Ask, Done, Grouped, Remote, Request, Script, Trouble};
 pub use sign_on::Server;
 pub use target::{Address, Mode, Secret, Target, Tls};

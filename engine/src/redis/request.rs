@@ -6,28 +6,68 @@ use sha1_smol::Sha1;
 use std::fmt;
 use std::sync::OnceLock;
 
+/// How a script takes what is asked of it in one turn, each for one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// One by one.
+    None,
+    /// Together: for each key so many arguments, and one element of the reply.
+    Each(usize),
+    /// Together, in groups: see [`Script::grouped`].
+    Grouped(Grouped),
+}
+
+/// What [`Script::grouped`] takes and answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grouped {
+    /// Arguments that all keys of a group have in common.
+    pub common: usize,
+    /// Arguments of each key.
+    pub own: usize,
+    /// Elements of the reply that are for everybody.
+    pub head: usize,
+    /// Elements of the reply for each key.
+    pub row: usize,
+}
+
 /// A Lua script, known to Redis by its digest once it has run.
 pub struct Script {
     source: &'static str,
     digest: OnceLock<String>,
-    each: Option<usize>,
+    sharing: Sharing,
 }
 
 impl Script {
     /// The script with this source.
     pub const fn new(source: &'static str) -> Self {
-        Script { source, digest: OnceLock::new(), each: None }
+        Script { source, digest: OnceLock::new(), sharing: Sharing::None }
     }
 
     /// A script that loops over its keys, each with so many arguments, and answers with one element for each: what is asked of it
     /// in one turn, each for one key, is one call where there is no cluster. Who asks gets the element of his key.
     pub const fn many(source: &'static str, args_per_key: usize) -> Self {
-        Script { source, digest: OnceLock::new(), each: Some(args_per_key) }
+        Script { source, digest: OnceLock::new(), sharing: Sharing::Each(args_per_key) }
     }
 
-    /// Whether it answers with one element for each key.
-    pub(super) fn is_many(&self) -> bool {
-        self.each.is_some()
+    /// The same for what is asked very often. Its arguments: for each group of neighbours with the same `common` arguments how many
+    /// they are, those, and the `own` ones of each. Its reply is one flat list, `head` and a `row` for each key. Who asks gets the
+    /// head and the row of his key.
+    pub const fn grouped(source: &'static str, grouped: Grouped) -> Self {
+        Script { source, digest: OnceLock::new(), sharing: Sharing::Grouped(grouped) }
+    }
+
+    /// Whether so many arguments are those of one key.
+    fn takes(&self, arguments: usize) -> bool {
+        match self.sharing {
+            Sharing::None => false,
+            Sharing::Each(each) => arguments == each,
+            Sharing::Grouped(Grouped { common, own, .. }) => arguments == 1 + common + own,
+        }
+    }
+
+    /// How it is shared.
+    pub(super) fn sharing(&self) -> Sharing {
+        self.sharing
     }
 
     /// What it says.
@@ -54,31 +94,46 @@ pub struct Request {
     count: usize,
     /// Of a script: how many keys it is over.
     keys: usize,
-    /// Of a script: where its first key begins in the body, and where its arguments do.
-    seams: (usize, usize),
+    /// Of a script: where its first key begins in the body, where its arguments do, and where those do that are not in common.
+    seams: (usize, usize, usize),
     body: Vec<u8>,
 }
+
+/// How many the group of a request is that is sent alone.
+const ALONE: &[u8] = b"$1\r\n1\r\n";
 
 impl Request {
     /// A plain command: `Request::command("SET").arg("key").arg("value")`.
     pub fn command(name: &str) -> Self {
-        Request { head: Head::Plain, count: 0, keys: 0, seams: (0, 0), body: Vec::with_capacity(64) }.arg(name)
+        Request { head: Head::Plain, count: 0, keys: 0, seams: (0, 0, 0), body: Vec::with_capacity(64) }.arg(name)
     }
 
     /// A script over some keys, which come first; then its arguments, with [`Request::arg`].
     pub fn script<K: AsRef<[u8]>>(script: &'static Script, keys: impl ExactSizeIterator<Item = K>) -> Self {
         let body = Vec::with_capacity(192);
-        let request = Request { head: Head::Script(script), count: 0, keys: keys.len(), seams: (0, 0), body };
+        let request = Request { head: Head::Script(script), count: 0, keys: keys.len(), seams: (0, 0, 0), body };
         let request = request.number(keys.len() as u64);
         let first = request.body.len();
         let mut request = keys.fold(request, |request, key| request.arg(key));
-        request.seams = (first, request.body.len());
+        let arguments = request.body.len();
+        if let Sharing::Grouped(_) = script.sharing {
+            request.body.extend_from_slice(ALONE);
+            request.count += 1;
+        }
+        request.seams = (first, arguments, request.body.len());
         request
+    }
+
+    /// What follows is this key's own: what came before it has in common with others.
+    #[must_use]
+    pub fn own(mut self) -> Self {
+        self.seams.2 = self.body.len();
+        self
     }
 
     /// What is left of a request that nobody waits for.
     pub(super) fn nothing() -> Self {
-        Request { head: Head::Plain, count: 0, keys: 0, seams: (0, 0), body: Vec::new() }
+        Request { head: Head::Plain, count: 0, keys: 0, seams: (0, 0, 0), body: Vec::new() }
     }
 
     /// One more argument.
@@ -120,14 +175,17 @@ impl Request {
     /// The script that may do it together with others of the same script, in one call.
     pub(super) fn shared(&self) -> Option<&'static Script> {
         match self.head {
-            Head::Script(script) if self.keys == 1 && script.each == Some(self.count - 2) => Some(script),
+            Head::Script(script) if self.keys == 1 && script.takes(self.count - 2) => Some(script),
             _ => None,
         }
     }
 
-    /// Whether its reply is a list with one element for each key.
-    pub(super) fn is_many(&self) -> bool {
-        matches!(self.head, Head::Script(script) if script.is_many() && self.keys == 1)
+    /// How its reply is shared out.
+    pub(super) fn sharing(&self) -> Sharing {
+        match self.head {
+            Head::Script(script) if self.keys == 1 => script.sharing,
+            _ => Sharing::None,
+        }
     }
 
     /// Its keys as they are sent.
@@ -138,6 +196,16 @@ impl Request {
     /// Its arguments as they are sent.
     pub(super) fn packed_arguments(&self) -> &[u8] {
         self.body.get(self.seams.1..).unwrap_or_default()
+    }
+
+    /// Those that others may have in common with it.
+    pub(super) fn packed_common(&self) -> &[u8] {
+        self.body.get(self.seams.1 + ALONE.len()..self.seams.2).unwrap_or_default()
+    }
+
+    /// Those that are its own.
+    pub(super) fn packed_own(&self) -> &[u8] {
+        self.body.get(self.seams.2..).unwrap_or_default()
     }
 
     /// How many arguments a script has beside its keys.

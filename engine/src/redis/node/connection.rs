@@ -255,7 +255,7 @@ fn pack(asked: impl Iterator<Item = Pending>, merges: bool, now: Nanos, bytes: &
     let mut asked = asked.peekable();
     while let Some(mut first) = asked.next() {
         first.sent = true;
-        let (many, asking, whole) = (first.request.is_many(), first.asking, first.whole);
+        let (sharing, asking, whole) = (first.request.sharing(), first.asking, first.whole);
         let shared = first.request.shared().filter(|_| merges && !asking);
         let mut askers = SmallVec::from_buf([first]);
         if let Some(script) = shared {
@@ -278,11 +278,13 @@ fn pack(asked: impl Iterator<Item = Pending>, merges: bool, now: Nanos, bytes: &
             (_, [one]) if whole => one.request.pack_whole(bytes),
             (_, [one]) => one.request.pack(bytes),
             (Some(script), several) => {
-                merge::pack(script, several.iter().map(|pending| &pending.request), whole, bytes)
+                let requests: SmallVec<[&Request; merge::MOST]> =
+                    several.iter().map(|pending| &pending.request).collect();
+                merge::pack(script, &requests, whole, bytes)
             }
             // Only what shares a script is ever more than one.
             (None, _) => {}
         }
-        calls.push(Entry { askers, many, mark: None, sent_at: now, ahead: 0 });
+        calls.push(Entry { askers, sharing, mark: None, sent_at: now, ahead: 0 });
     }
 }

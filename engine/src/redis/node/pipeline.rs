@@ -5,6 +5,7 @@
 
 use super::pending::{Overdue, Pending};
 use crate::clock::Nanos;
+use crate::redis::request::Sharing;
 use ::redis::{ServerErrorKind, Value};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -16,8 +17,8 @@ const PACE: Nanos = 25_000;
 pub(super) struct Entry {
     /// Who asked: more than one where several share a call, nobody for what precedes another.
     pub(super) askers: SmallVec<[Pending; 1]>,
-    /// The reply has one element for each of them.
-    pub(super) many: bool,
+    /// How they share the reply.
+    pub(super) sharing: Sharing,
     /// It is a mark, with this number.
     pub(super) mark: Option<u64>,
     pub(super) sent_at: Nanos,
@@ -28,7 +29,7 @@ pub(super) struct Entry {
 impl Entry {
     /// Nobody waits for it.
     pub(super) fn alone(mark: Option<u64>, sent_at: Nanos) -> Self {
-        Entry { askers: SmallVec::new(), many: false, mark, sent_at, ahead: 0 }
+        Entry { askers: SmallVec::new(), sharing: Sharing::None, mark, sent_at, ahead: 0 }
     }
 
     /// Whether its server has kept it waiting for longer than `patience`, what was ahead of it aside.

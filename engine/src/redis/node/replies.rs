@@ -6,9 +6,10 @@ use super::health::Tidings;
 use super::pending::Pending;
 use super::pipeline::Entry;
 use crate::clock::monotonic;
+use crate::redis::merge;
 use crate::redis::refusal::{Judgement, Refusal, judge, text};
 use crate::redis::reply::Framer;
-use crate::redis::request::Trouble;
+use crate::redis::request::{Sharing, Trouble};
 use ::redis::Value;
 use bytes::BytesMut;
 use std::sync::Arc;
@@ -95,10 +96,10 @@ fn hand_out(node: &Arc<Node>, connection: &Connection, answered: &mut Vec<(Entry
 
 impl Batch {
     fn judge(&mut self, node: &Arc<Node>, call: Entry, value: Value, slow: bool) {
-        let Entry { mut askers, many, .. } = call;
+        let Entry { mut askers, sharing, .. } = call;
         match value {
             Value::Attribute { data, .. } => {
-                self.judge(node, Entry { askers, many, mark: None, sent_at: 0, ahead: 0 }, *data, slow)
+                self.judge(node, Entry { askers, sharing, mark: None, sent_at: 0, ahead: 0 }, *data, slow)
             }
             Value::ServerError(error) => {
                 let (judgement, said) = (judge(&error), text(&error));
@@ -107,8 +108,11 @@ impl Batch {
                     self.refuse(node, pending, &judgement, &said);
                 }
             }
-            Value::Array(elements) if many && elements.len() == askers.len() => {
-                for (pending, element) in askers.into_iter().zip(elements) {
+            Value::Array(elements) if sharing != Sharing::None => {
+                let Some(parts) = merge::share(sharing, elements, askers.len()) else {
+                    return self.mistaken(node, askers, slow);
+                };
+                for (pending, element) in askers.into_iter().zip(parts) {
                     match element {
                         Value::ServerError(error) => {
                             let (judgement, said) = (judge(&error), text(&error));
@@ -119,17 +123,19 @@ impl Batch {
                     }
                 }
             }
-            _ if many => {
-                for pending in askers {
-                    let wrong = "a script has not answered with one element for each key".to_owned();
-                    self.tell(node, pending, Err(Trouble::Error(wrong)), slow);
-                }
-            }
+            _ if sharing != Sharing::None => self.mistaken(node, askers, slow),
             value => {
                 if let Some(pending) = askers.pop() {
                     self.tell(node, pending, Ok(value), slow);
                 }
             }
+        }
+    }
+
+    fn mistaken(&mut self, node: &Node, askers: impl IntoIterator<Item = Pending>, slow: bool) {
+        for pending in askers {
+            let wrong = "a script has not answered as many as have asked".to_owned();
+            self.tell(node, pending, Err(Trouble::Error(wrong)), slow);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::measure::{Found, Measure, Number};
 use crate::policy::Ticks;
-use crate::redis::{Request, Script, Trouble, Value};
+use crate::redis::{Grouped, Request, Script, Trouble, Value};
 use crate::store::fingerprint::random_word;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,8 @@ macro_rules! lua {
 }
 
 /// Charges of one limit each, for as many keys as there are.
-pub(super) static CHARGE: Script = Script::many(lua!("cell.lua", "judges.lua", "charge.lua"), 7);
+pub(super) static CHARGE: Script =
+    Script::grouped(lua!("cell.lua", "judges.lua", "charge.lua"), Grouped { common: 6, own: 1, head: 1, row: 3 });
 /// Charges that are made all or none.
 pub(super) static TOGETHER: Script =
     Script::new(lua!("cell.lua", "own.lua", "judges.lua", "windows.lua", "together.lua"));
@@ -65,19 +66,20 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Its seven arguments.
+    /// Its six arguments, and the nonce.
     pub(super) fn put(&self, request: Request) -> Request {
         let request = request.arg([self.measure.letter()]).number(self.cost.into());
         let request = self.measure.rate(self.patience).into_iter().fold(request, |request, number| match number {
             Number::Text(text) => request.arg(text),
             Number::Padded(number) => request.arg(padded(number)),
         });
-        let request = request.arg(self.nonce.bytes());
         let more = self.measure.more(self.patience, self.window);
-        if more == 0 && self.least == self.cost && !self.looks {
-            return request.arg("");
-        }
-        request.arg(format!("{} {} {more}", self.least, u8::from(self.looks)))
+        let request = if more == 0 && self.least == self.cost && !self.looks {
+            request.arg("")
+        } else {
+            request.arg(format!("{} {} {more}", self.least, u8::from(self.looks)))
+        };
+        request.own().arg(self.nonce.bytes())
     }
 }
 
@@ -158,19 +160,22 @@ impl Elements {
         }
     }
 
+    /// What was granted is known; what was found comes next: a number, or a text of three.
     fn judged(&mut self, granted: i64) -> Result<Judged, Trouble> {
-        let mut found = [0; 3];
-        for (number, element) in found.iter_mut().zip(self.0.by_ref()) {
-            *number = match element {
-                Value::Int(number) => u64::try_from(number).map_err(|_| garbled())?,
-                // A cell has no more numbers than its algorithm keeps.
-                Value::Nil => 0,
-                _ => return Err(garbled()),
-            };
-        }
+        let found = match self.0.next() {
+            Some(Value::Int(number)) => [u64::try_from(number).map_err(|_| garbled())?, 0, 0],
+            Some(Value::BulkString(text)) => numbers(&text).ok_or_else(garbled)?,
+            _ => return Err(garbled()),
+        };
         let units = if granted == REPEATED { 0 } else { u32::try_from(granted).map_err(|_| garbled())? };
         Ok(Judged { granted: units, repeated: granted == REPEATED, found })
     }
+}
+
+/// Three numbers in decimal with a blank between.
+fn numbers(text: &[u8]) -> Option<Found> {
+    let mut numbers = str::from_utf8(text).ok()?.split(' ').map(|number| number.parse().ok());
+    Some([numbers.next()??, numbers.next()??, numbers.next()??])
 }
 
 /// An answer to another question, or to none of ours: nothing in it can be believed.
@@ -186,9 +191,9 @@ const ELSEWHERE: i64 = -4;
 /// What [`CHARGE`] says of one key.
 pub(super) fn charge(value: Value, nonce: &Nonce) -> Result<Answered, Trouble> {
     let mut elements = Elements::of(value)?;
+    let now = elements.count()?;
     let status = elements.number()?;
     elements.expect(nonce)?;
-    let now = elements.count()?;
     let told = match status {
         FOREIGN => return Err(Trouble::Error(elements.text())),
         BLOCKED => Told::Blocked(0, elements.count()?),
@@ -218,11 +223,10 @@ pub(super) fn together(value: Value, nonce: &Nonce) -> Result<Answered, Trouble>
             let home = elements.count()? as usize;
             let until = elements.count()?;
             let shadowed = home.checked_sub(1).map(|home| (home, until));
-            let mut charges = Vec::with_capacity(elements.0.len());
-            for part in elements.0 {
-                let mut part = Elements::of(part)?;
-                let granted = part.number()?;
-                charges.push(part.judged(granted)?);
+            let mut charges = Vec::with_capacity(elements.0.len() / 2);
+            while elements.0.len() > 0 {
+                let granted = elements.number()?;
+                charges.push(elements.judged(granted)?);
             }
             let repeated = status == REPEATED;
             charges.iter_mut().for_each(|charge| charge.repeated |= repeated);

@@ -16,14 +16,14 @@ local FOREIGN = { err = 'WRONGTYPE another application has data here' }
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
--- What lies under a key: its text without envelope, when it was reset, until when it is blocked. Of what cannot be read: nil and why.
-local function found(key)
-  local cell = redis.pcall('GET', key)
-  if not cell then
-    return '', '', 0
-  elseif type(cell) == 'table' then
-    return nil, cell
-  end
+-- A whole number below 2^53 in 16 digits: by halves, which fit a machine word of 32 bits and are written in less time than a double.
+local function digits(number)
+  local upper = floor(number / 100000000)
+  return format('%08d%08d', upper, number - upper * 100000000)
+end
+
+-- What a text holds: the cell without envelope, when it was reset, until when it is blocked. Of what is not ours: nil and why.
+local function opened(cell)
   local first = byte(cell)
   if not first then
     return nil, FOREIGN
@@ -47,12 +47,23 @@ local function found(key)
   return cell, reset, blocked
 end
 
+-- The same for what lies under a key. Of what cannot be read: nil and why.
+local function found(key)
+  local text = redis.pcall('GET', key)
+  if not text then
+    return '', '', 0
+  elseif type(text) == 'table' then
+    return nil, text
+  end
+  return opened(text)
+end
+
 -- Whether the trouble is of one key alone. Any other is an answer for the whole script: read only, out of memory.
 local function foreign(trouble)
   return find(trouble.err, 'WRONGTYPE', 1, true)
 end
 
--- Store a text for `life`, behind what is remembered of a reset. Nil, or why not.
+-- Store a text for `life`, behind what is remembered of a reset. Nil and what lies there now, or why not.
 local function store(key, reset, text, life)
   if reset ~= '' then
     local left = tonumber(sub(reset, 18)) - now
@@ -61,8 +72,9 @@ local function store(key, reset, text, life)
     end
   end
   -- Rounded up: it is gone when it says nothing any more, not before.
-  local done = redis.pcall('SET', key, text, 'PX', format('%.0f', max(1, ceil(life / 1000))))
+  local done = redis.pcall('SET', key, text, 'PX', max(1, ceil(life / 1000)))
   if done.err then
     return done
   end
+  return nil, text
 end

@@ -1,8 +1,8 @@
 -- What each algorithm says to a charge. Owns the arithmetic, which is that of the policies of the engine. Never writes.
 --
 -- A judge takes a cell, the cost, three numbers of the rate, the nonce, the least that will do, and one more number; and answers:
--- units granted, from the least to the cost, or 0, or -2 if this very charge was made before, -4 if the key is of another window; up
--- to three numbers of what it found; the text and its life if something has to be stored. Nil: another application's data.
+-- units granted, from the least to the cost, or 0, or -2 if this very charge was made before, -4 if the key is of another window;
+-- what it found, a number or a text of several; the text and its life if something has to be stored. Nil: another application's data.
 local judges = {}
 
 -- Whether a charge is among those a cell remembers from a place on: where one nonce ends and the next begins, the bytes of a third may
@@ -17,21 +17,23 @@ end
 
 -- "b", the tick at which the bucket is full, how far ahead it may lie. The rate: period, tolerance, reach in 16 digits; patience.
 function judges.b(cell, cost, period, tolerance, reach, nonce, least, patience)
-  period, tolerance = tonumber(period), tonumber(tolerance)
   local tat, jumped = 0, false
   if cell ~= '' then
     tat = tonumber(sub(cell, 2, 17))
     local kept = sub(cell, 18, 33)
-    if byte(cell) ~= 98 or not tat or #kept < 16 or not tonumber(kept) then
+    if byte(cell) ~= 98 or not tat then
       return nil
     elseif repeated(cell, nonce, 34) then
       return -2, tat
     end
-    -- Of 16 digits each, so the longer way is the greater text.
-    if kept > reach then
-      reach = kept
+    if kept ~= reach then
+      if #kept < 16 or not tonumber(kept) then
+        return nil
+      end
+      -- Of 16 digits each, so the longer way is the greater text.
+      reach = kept > reach and kept or reach
     end
-    if tat > now + max(tolerance, tonumber(reach)) + BUCKET_SLACK then
+    if tat > now + tolerance and tat > now + max(tolerance, tonumber(reach)) + BUCKET_SLACK then
       tat, jumped = now + tolerance, true
     end
   end
@@ -44,12 +46,17 @@ function judges.b(cell, cost, period, tolerance, reach, nonce, least, patience)
   end
   if units > 0 and units >= least and least * period <= tolerance then
     local full = base + units * period
-    return units, tat, nil, nil, format('b%016.0f%s%s%s', full, reach, nonce, sub(cell, 34, 153)), full - now
+    return units, tat, 'b' .. digits(full) .. reach .. nonce .. sub(cell, 34, 153), full - now
   elseif jumped and cost > 0 then
     -- Only the leftover of a jumped clock is written on a denial: nobody stays locked out for longer than the burst.
-    return 0, tat, nil, nil, format('b%016.0f%s%s', tat, reach, sub(cell, 34)), tolerance
+    return 0, tat, 'b' .. digits(tat) .. reach .. sub(cell, 34), tolerance
   end
   return 0, tat
+end
+
+-- What was found of a window, as a text.
+local function numbers(id, count, current)
+  return format('%.0f %.0f %.0f', id, count, current or 0)
 end
 
 -- Units granted of those asked for, where so many are free.
@@ -74,7 +81,6 @@ end
 
 -- "f", the window's number, units spent in it. The rate: limit, width.
 function judges.f(cell, cost, limit, width, _, nonce, least)
-  width = tonumber(width)
   local id, count, early, jumped = floor(now / width), 0, 0, false
   if cell ~= '' then
     local stored = tonumber(sub(cell, 2, 17))
@@ -82,19 +88,19 @@ function judges.f(cell, cost, limit, width, _, nonce, least)
     if byte(cell) ~= 102 or not stored or not count then
       return nil
     elseif repeated(cell, nonce, 28) then
-      return -2, stored, count
+      return -2, numbers(stored, count)
     elseif stored < id then
       count = 0
-    elseif count > 0 then
+    else
       id, early, jumped = standing(stored, id, width)
     end
   end
   local units = granted(limit - count, cost, least)
   if units > 0 or (jumped and cost > 0) then
     local nonces = units > 0 and nonce .. sub(cell, 28, 147) or sub(cell, 28)
-    return units, id, count, nil, format('f%016.0f%010.0f%s', id, count + units, nonces), (id + 1) * width - now
+    return units, numbers(id, count), format('f%s%010.0f%s', digits(id), count + units, nonces), (id + 1) * width - now
   end
-  return 0, id, count
+  return 0, numbers(id, count)
 end
 
 -- ⌈previous · ahead / scale⌉ where ahead ≤ scale < 2^44: bit by bit where the product does not fit.
@@ -118,7 +124,7 @@ end
 
 -- "s", the window's number, units spent in the one before and in it. The rate: limit, width, scale; 2^shift.
 function judges.s(cell, cost, limit, width, scale, nonce, least, step)
-  width, scale, step = tonumber(width), tonumber(scale), max(1, step)
+  step = max(1, step)
   local id, previous, current, early, jumped = floor(now / width), 0, 0, 0, false
   local into = now - id * width
   if cell ~= '' then
@@ -127,10 +133,10 @@ function judges.s(cell, cost, limit, width, scale, nonce, least, step)
     if byte(cell) ~= 115 or not stored or not previous or not current then
       return nil
     elseif repeated(cell, nonce, 32) then
-      return -2, stored, previous, current
+      return -2, numbers(stored, previous, current)
     elseif stored < id then
       previous, current = stored == id - 1 and current or 0, 0
-    elseif previous > 0 or current > 0 then
+    else
       id, early, jumped = standing(stored, id, width)
       into = early > 0 and 0 or into
     end
@@ -142,20 +148,20 @@ function judges.s(cell, cost, limit, width, scale, nonce, least, step)
   local units = granted(limit - spent, cost, least)
   if units > 0 or (jumped and cost > 0) then
     local nonces = units > 0 and nonce .. sub(cell, 32, 151) or sub(cell, 32)
-    local text = format('s%016.0f%07.0f%07.0f%s', id, previous, current + units, nonces)
-    return units, id, previous, current, text, (id + 2) * width - now
+    local text = format('s%s%07d%07d%s', digits(id), previous, current + units, nonces)
+    return units, numbers(id, previous, current), text, (id + 2) * width - now
   end
-  return 0, id, previous, current
+  return 0, numbers(id, previous, current)
 end
 
--- The judge's answer to the seven arguments from ARGV[a + 1] on: letter, cost, three numbers of the rate, nonce, and more: nothing, or
--- "least looks number". And whether it only looks.
-local function asked(cell, a)
-  local cost, more = tonumber(ARGV[a + 2]), ARGV[a + 7]
-  if more == '' then
-    return false, judges[ARGV[a + 1]](cell, cost, ARGV[a + 3], ARGV[a + 4], ARGV[a + 5], ARGV[a + 6], cost, 0)
+-- What six arguments ask from ARGV[a] on: letter, cost, three numbers of the rate, and more: nothing, or "least looks number". The
+-- judge; his arguments but for the cell and the nonce; whether he only looks.
+local function asked(a)
+  local letter, cost, more = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 5]
+  local third = letter == 'b' and ARGV[a + 4] or tonumber(ARGV[a + 4])
+  local least, looks, number = cost, '0', 0
+  if more ~= '' then
+    least, looks, number = string.match(more, '^(%d+) (%d) (%d+)$')
   end
-  local least, looks, number = string.match(more, '^(%d+) (%d) (%d+)$')
-  return looks == '1',
-    judges[ARGV[a + 1]](cell, cost, ARGV[a + 3], ARGV[a + 4], ARGV[a + 5], ARGV[a + 6], tonumber(least), tonumber(number))
+  return judges[letter], cost, tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), third, tonumber(least), tonumber(number), looks == '1'
 end

@@ -27,7 +27,7 @@ for i = 1, #KEYS do
     if tat <= now then
       full = tat
     end
-    text, life = 'b' .. format('%016.0f', full) .. sub(cell, 18), full - now
+    text, life = 'b' .. digits(full) .. sub(cell, 18), full - now
   elseif letter == 'f' and byte(cell) == 102 and own(cell) then
     local id, count = tonumber(sub(cell, 2, 17)), tonumber(sub(cell, 18, 27))
     if id == floor(charged / length) then
@@ -44,7 +44,7 @@ for i = 1, #KEYS do
   end
   if text then
     if blocked > now then
-      text, life, reset = 'x' .. format('%016.0f', blocked) .. reset .. text, max(life, blocked - now), ''
+      text, life, reset = 'x' .. digits(blocked) .. reset .. text, max(life, blocked - now), ''
     end
     local trouble = store(KEYS[i], reset, text, life)
     if trouble then

@@ -1,10 +1,10 @@
 -- Charges that are made all or none: the limits of one key, and of several. Owns that nothing is written on a denial.
 -- KEYS: homes, in which blocks are; then a cell for each charge. ARGV: how many homes; for each, whether its block denies ("1");
--- then eight for each charge: seven as `asked` takes them, and whether it counts without denying ("1").
+-- then eight for each charge: six as `asked` takes them, nonce, and whether it counts without denying ("1").
 -- Answers: status, nonce, now, which home is blocked (0: none), until when; then for each charge what was granted and what was found.
 local homes = tonumber(ARGV[1])
 local first = 1 + homes
-local nonce = ARGV[first + 6]
+local nonce = ARGV[first + 7]
 local in_shadow, until_when = 0, 0
 for h = 1, homes do
   local cell, reset, blocked = found(KEYS[h])
@@ -36,14 +36,15 @@ for part = 1, #KEYS - homes do
       return { -1, nonce, now, reset.err }
     end
   end
-  local looks, units, one, two, three, text, life = asked(cell, a)
+  local judge, cost, one, two, three, least, number, looks = asked(a + 1)
+  local units, said, text, life = judge(cell, cost, one, two, three, ARGV[a + 7], least, number)
   if not units then
     return { -1, nonce, now, FOREIGN.err }
   elseif units == -4 then
     return { -4, nonce, now }
   end
   repeats = repeats or units == -2
-  if units == 0 and ARGV[a + 2] ~= '0' and ARGV[a + 8] ~= '1' then
+  if units == 0 and cost > 0 and ARGV[a + 8] ~= '1' then
     denied = true
     -- What was taken before it is not: only leftovers of a jumped clock are stored.
     for other, entry in pairs(pending) do
@@ -53,14 +54,14 @@ for part = 1, #KEYS - homes do
   if text and not looks and (units == 0 or not denied) then
     pending[key] = { text, reset, life, units == 0, blocked }
   end
-  answer[5 + part] = { units, one, two, three }
+  answer[4 + 2 * part], answer[5 + 2 * part] = units, said
 end
 if not repeats then
   for key, entry in pairs(pending) do
     local text, reset, life, blocked = entry[1], entry[2], entry[3], entry[5]
     if blocked > now then
       -- A limit in shadow is charged also while its key is blocked, and is blocked on.
-      text, reset, life = 'x' .. format('%016.0f', blocked) .. reset .. text, '', max(life, blocked - now)
+      text, reset, life = 'x' .. digits(blocked) .. reset .. text, '', max(life, blocked - now)
     end
     local trouble = store(key, reset, text, life)
     if trouble then

@@ -3,7 +3,6 @@
 -- No letter: units spent in one window, each as `unit`, so that INCRBY adds to it and refuses what is over the limit: the sum does not
 -- fit 64 bits. The rate: limit, width, unit; the window's number, which is in the key's name too.
 function judges.i(cell, cost, limit, width, unit, _, least, id)
-  width, unit = tonumber(width), tonumber(unit)
   if floor(now / width) ~= id then
     return -4
   end
@@ -14,7 +13,7 @@ function judges.i(cell, cost, limit, width, unit, _, least, id)
   local units = granted(limit - count, cost, least)
   if units > 0 then
     -- Ten seconds longer than the window: what is late must not find a window of its own.
-    return units, id, count, nil, format('%.0f', (count + units) * unit), (id + 1) * width - now + 10000000
+    return units, numbers(id, count), format('%.0f', (count + units) * unit), (id + 1) * width - now + 10000000
   end
-  return 0, id, count
+  return 0, numbers(id, count)
 end

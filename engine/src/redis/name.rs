@@ -67,6 +67,9 @@ pub fn slot_of(key: &[u8]) -> u16 {
 
 /// UTF-16 as bytes, in a way that no two texts share: UTF-8, and lone surrogates as three bytes each (WTF-8).
 pub fn bytes_of(units: &[u16]) -> Vec<u8> {
+    if units.iter().all(|unit| *unit < 0x80) {
+        return units.iter().map(|unit| *unit as u8).collect();
+    }
     let mut bytes = Vec::with_capacity(units.len() + 8);
     for decoded in char::decode_utf16(units.iter().copied()) {
         match decoded {

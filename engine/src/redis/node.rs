@@ -27,6 +27,8 @@ use tokio::task::AbortHandle;
 
 /// So many do not wait for the end of a turn.
 const TURN: usize = 256;
+/// Nor do so many where the server has nothing to do: it begins with them while the others are still being asked.
+const START: usize = 32;
 /// Timeouts in a row that end a connection.
 const SILENT: u32 = 3;
 /// A retired connection may wait so long for its last replies.
@@ -108,7 +110,9 @@ impl Node {
             return Err((Trouble::Down, pending.take_back()));
         }
         desk.asked.push(pending);
-        let full = desk.asked.len() >= TURN;
+        let many = desk.asked.len();
+        let idle = || desk.connection.as_ref().is_some_and(|connection| connection.is_idle());
+        let full = many >= TURN || (many == START && idle());
         drop(desk);
         self.counts.asked.fetch_add(1, Relaxed);
         if full {

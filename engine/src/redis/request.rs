@@ -147,19 +147,7 @@ impl Request {
     /// One more argument: a whole number in decimal.
     #[must_use]
     pub fn number(self, number: u64) -> Self {
-        let (mut digits, mut at, mut rest) = ([0_u8; 20], 20, number);
-        loop {
-            at -= 1;
-            if let Some(digit) = digits.get_mut(at) {
-                *digit = b'0' + (rest % 10) as u8;
-            }
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        let text = digits.get(at..).unwrap_or_default();
-        self.arg(text)
+        self.arg(decimal(number, &mut [0; DIGITS]))
     }
 
     /// Whether both run the same script.
@@ -246,17 +234,38 @@ impl Request {
 }
 
 pub(super) fn push_count(out: &mut Vec<u8>, count: usize) {
-    out.push(b'*');
-    out.extend_from_slice(count.to_string().as_bytes());
-    out.extend_from_slice(b"\r\n");
+    push_line(out, b'*', count);
 }
 
 pub(super) fn push_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'$');
-    out.extend_from_slice(bytes.len().to_string().as_bytes());
-    out.extend_from_slice(b"\r\n");
+    out.reserve(bytes.len() + DIGITS + 5);
+    push_line(out, b'$', bytes.len());
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
+}
+
+fn push_line(out: &mut Vec<u8>, sign: u8, count: usize) {
+    out.push(sign);
+    out.extend_from_slice(decimal(count as u64, &mut [0; DIGITS]));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// As many as a number has at most.
+const DIGITS: usize = 20;
+
+/// The number in decimal, without an allocation.
+fn decimal(number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
+    let (mut at, mut rest) = (DIGITS, number);
+    loop {
+        at -= 1;
+        if let Some(digit) = digits.get_mut(at) {
+            *digit = b'0' + (rest % 10) as u8;
+        }
+        rest /= 10;
+        if rest == 0 {
+            return digits.get(at..).unwrap_or_default();
+        }
+    }
 }
 
 /// Whether a request whose fate is unknown, because its connection was lost, may be sent a second time.

@@ -23,12 +23,11 @@ fn number(value: &Json) -> u64 {
 /// The word that a cell means.
 fn word_of(cell: &Value) -> u64 {
     let Value::BulkString(cell) = cell else { return 0 };
-    let text = std::str::from_utf8(cell).unwrap();
-    let digits = |from: usize, to: usize| text[from..to].parse::<u64>().unwrap();
-    match &text[..1] {
-        "b" => digits(1, 17),
-        "f" => (digits(1, 17) & 0xFFFF_FFFF) << 32 | digits(17, 27),
-        _ => (digits(1, 17) & 0xFF_FFFF) << 40 | digits(17, 24) << 20 | digits(24, 31),
+    let number = |at: usize| f64::from_be_bytes(cell[2 + 8 * at..10 + 8 * at].try_into().unwrap()) as u64;
+    match cell[0] {
+        b'b' => number(1),
+        b'f' => (number(0) & 0xFFFF_FFFF) << 32 | number(1),
+        _ => (number(0) & 0xFF_FFFF) << 40 | number(1) << 20 | number(2),
     }
 }
 
@@ -80,7 +79,7 @@ impl Follower {
         let patience = step.get("patience").map_or(0, number);
         let (rate, more) = match algorithm {
             "token-bucket" => {
-                let reach = format!("{:016}", number_of("reach"));
+                let reach = number_of("reach").to_string();
                 ([number_of("period").to_string(), number_of("tolerance").to_string(), reach], patience)
             }
             "fixed-window" => ([number_of("limit"), number_of("window"), 0].map(|number| number.to_string()), 0),

@@ -232,6 +232,11 @@ impl Connection {
         }
     }
 
+    /// Whether nothing is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pipeline.lock().is_empty()
+    }
+
     /// It is over, for this reason; the first one counts.
     pub(super) fn finish(&self, end: End) {
         self.end.lock().get_or_insert(end);
@@ -257,7 +262,9 @@ fn pack(asked: impl Iterator<Item = Pending>, merges: bool, now: Nanos, bytes: &
         first.sent = true;
         let (sharing, asking, whole) = (first.request.sharing(), first.asking, first.whole);
         let shared = first.request.shared().filter(|_| merges && !asking);
-        let mut askers = SmallVec::from_buf([first]);
+        let mut askers: SmallVec<[Pending; 1]> =
+            SmallVec::with_capacity(if shared.is_some() { merge::MOST.min(1 + asked.size_hint().0) } else { 1 });
+        askers.push(first);
         if let Some(script) = shared {
             let joins = |next: &Pending| {
                 !next.asking

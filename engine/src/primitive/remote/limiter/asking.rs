@@ -50,7 +50,21 @@ impl RemoteLimiter {
         sent: Moment,
         done: impl FnOnce(Result<Value, Trouble>) + Send + 'static,
     ) {
-        let slot = self.far.remote.is_cluster().then(|| slot_of(stem));
+        self.send_to(request, self.slot_of(stem), again, sent, done);
+    }
+
+    fn slot_of(&self, stem: &[u8]) -> Option<u16> {
+        self.far.remote.is_cluster().then(|| slot_of(stem))
+    }
+
+    fn send_to(
+        &self,
+        request: Request,
+        slot: Option<u16>,
+        again: Again,
+        sent: Moment,
+        done: impl FnOnce(Result<Value, Trouble>) + Send + 'static,
+    ) {
         let deadline = sent.mono.saturating_add(self.far.deadline);
         if let Err((trouble, done)) = self.far.remote.ask(Ask { request, slot, again, deadline }, Box::new(done)) {
             done(Err(trouble));
@@ -103,12 +117,13 @@ impl RemoteLimiter {
         own: bool,
         answer: impl FnOnce(RemoteDecision) + Send + 'static,
     ) {
-        let (this, Put { cost, looks, sent, .. }) = (self.clone(), put.clone());
-        self.put(put.clone(), TRIES, move |outcome| {
-            let decision = match outcome.and_then(|(outcome, now)| this.judged(&put, &outcome, now)) {
+        let (this, Put { cost, looks, sent, .. }) = (self.clone(), &put);
+        let (cost, looks, sent) = (*cost, *looks, *sent);
+        self.put(put, TRIES, move |put, outcome| {
+            let decision = match outcome.and_then(|(outcome, now)| this.judged(put, &outcome, now)) {
                 Ok(decision) => {
                     if own && !looks {
-                        this.remember(key, &put, &decision);
+                        this.remember(key, put, &decision);
                     }
                     if looks { this.with_credit(key, cost, own, decision, sent) } else { this.counted(decision) }
                 }
@@ -168,7 +183,7 @@ impl RemoteLimiter {
         self: &Arc<Self>,
         put: Put,
         tries: u8,
-        done: impl FnOnce(Result<(Outcome, Ticks), Trouble>) + Send + 'static,
+        done: impl FnOnce(&Put, Result<(Outcome, Ticks), Trouble>) + Send + 'static,
     ) {
         let nonce = Nonce::next();
         let window = if put.measure.unit().is_some() {
@@ -187,23 +202,23 @@ impl RemoteLimiter {
         } else {
             (question.put(Request::script(&CHARGE, [cell].iter())), Again::Yes)
         };
-        let (this, sent, stem) = (self.clone(), *sent, stem.clone());
-        self.send(request, &stem, again, sent, move |reply| {
+        let (this, sent, slot) = (self.clone(), *sent, self.slot_of(stem));
+        self.send_to(request, slot, again, sent, move |reply| {
             let read = if put.measure.unit().is_some() { scripts::together } else { scripts::charge };
             let answered = match reply.and_then(|value| read(value, &nonce)) {
                 Ok(answered) => answered,
-                Err(trouble) => return done(Err(trouble)),
+                Err(trouble) => return done(&put, Err(trouble)),
             };
             let Answered { told, now } = answered;
             this.hours.heard(now, sent.mono, (this.clocks)());
             match told {
-                Told::Blocked(_, until) => done(Ok((Outcome::Blocked(until), now))),
+                Told::Blocked(_, until) => done(&put, Ok((Outcome::Blocked(until), now))),
                 Told::Judged { charges, .. } => match charges.into_iter().next() {
-                    Some(judged) => done(Ok((Outcome::Judged(judged), now))),
-                    None => done(Err(Trouble::Lost)),
+                    Some(judged) => done(&put, Ok((Outcome::Judged(judged), now))),
+                    None => done(&put, Err(Trouble::Lost)),
                 },
                 Told::Elsewhere if tries > 0 => this.put(Put { told: Some(now), ..put }, tries - 1, done),
-                Told::Elsewhere => done(Err(Trouble::Late)),
+                Told::Elsewhere => done(&put, Err(Trouble::Late)),
             }
         });
     }

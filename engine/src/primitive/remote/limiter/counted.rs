@@ -122,14 +122,14 @@ impl RemoteLimiter {
         let put =
             Put { measure: measure.clone(), stem, cost: 1, least: 1, patience: 0, looks: false, sent, told: None };
         let this = self.clone();
-        self.put(put.clone(), TRIES, move |outcome| {
+        self.put(put, TRIES, move |put, outcome| {
             if let Ok((Outcome::Judged(judged), _)) = &outcome
                 && judged.granted > 0
                 && let Some(known) = &this.known
             {
                 known.note(key, judged.found[0]);
             }
-            let decision = match outcome.and_then(|(outcome, now)| this.judged(&put, &outcome, now)) {
+            let decision = match outcome.and_then(|(outcome, now)| this.judged(put, &outcome, now)) {
                 Ok(decision) => {
                     if decision.reason == super::RemoteReason::Limited {
                         this.remember_denial(key, 1, &decision.verdict, sent);

@@ -65,10 +65,10 @@ impl RemoteLimiter {
             told: None,
         };
         let (this, credit) = (self.clone(), credit.clone());
-        self.put(put.clone(), TRIES, move |outcome| {
+        self.put(put, TRIES, move |put, outcome| {
             if let Ok((Outcome::Judged(judged), at)) = outcome {
-                let taken = taken(&put, &judged, at);
-                this.lend(&credit, &put, &judged, judged.granted, &taken, at);
+                let taken = taken(put, &judged, at);
+                this.lend(&credit, put, &judged, judged.granted, &taken, at);
             }
             credit.end();
         });
@@ -103,15 +103,15 @@ impl RemoteLimiter {
             told: None,
         };
         let (this, fingerprint) = (self.clone(), key.fingerprint);
-        self.put(put.clone(), TRIES, move |outcome| {
+        self.put(put, TRIES, move |put, outcome| {
             let decision = outcome.and_then(|(outcome, at)| match outcome {
                 Outcome::Judged(judged) => {
-                    let verdict = this.taken_for(cost, &put, &judged, at)?;
+                    let verdict = this.taken_for(cost, put, &judged, at)?;
                     if let Some(credit) = credit.as_ref().filter(|_| verdict.answer == Answer::Allowed) {
                         credit.absolve();
                         let units = judged.granted.saturating_sub(cost);
                         if asks && !judged.repeated {
-                            this.lend(credit, &put, &judged, units, &taken(&put, &judged, at), at);
+                            this.lend(credit, put, &judged, units, &taken(put, &judged, at), at);
                         }
                     }
                     if verdict.answer == Answer::Limited {

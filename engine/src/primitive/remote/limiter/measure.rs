@@ -195,7 +195,7 @@ impl Measure {
     pub(super) fn rate(&self, patience: Ticks) -> [Number<'_>; 3] {
         let [one, two, three] = self.rate.each_ref().map(|text| Number::Text(text));
         match self.rule {
-            Rule::Bucket(bucket) => [one, two, Number::Padded(bucket.tolerance() + patience)],
+            Rule::Bucket(bucket) => [one, two, Number::Of(bucket.tolerance() + patience)],
             _ => [one, two, three],
         }
     }
@@ -257,8 +257,7 @@ impl Measure {
 /// An argument of a script.
 pub(super) enum Number<'a> {
     Text(&'a str),
-    /// In 16 digits.
-    Padded(u64),
+    Of(u64),
 }
 
 fn in_nanos(verdict: Verdict) -> Verdict {

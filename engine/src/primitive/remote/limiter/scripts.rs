@@ -71,7 +71,7 @@ impl Question<'_> {
         let request = request.arg([self.measure.letter()]).number(self.cost.into());
         let request = self.measure.rate(self.patience).into_iter().fold(request, |request, number| match number {
             Number::Text(text) => request.arg(text),
-            Number::Padded(number) => request.arg(padded(number)),
+            Number::Of(number) => request.number(number),
         });
         let more = self.measure.more(self.patience, self.window);
         let request = if more == 0 && self.least == self.cost && !self.looks {
@@ -81,16 +81,6 @@ impl Question<'_> {
         };
         request.own().arg(self.nonce.bytes())
     }
-}
-
-fn padded(number: u64) -> [u8; 16] {
-    let mut rest = number;
-    let mut digits = [b'0'; 16];
-    for digit in digits.iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
-    }
-    digits
 }
 
 /// What a judge has answered.

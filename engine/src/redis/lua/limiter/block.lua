@@ -22,7 +22,7 @@ for i = 1, #KEYS do
   local left, done = max(0, redis.call('PTTL', KEYS[i])) * 1000, nil
   if duration > 0 and (i == 1 or text ~= '') then
     -- A number with a block before it is none: INCRBY refuses it, and who was refused asks here.
-    text = 'x' .. digits(now + duration) .. text
+    text = blockade(now + duration) .. text
     done = store(KEYS[i], '', text, i == 1 and max(left, duration) or left)
   elseif duration == 0 and marked and text == '' then
     done = redis.pcall('DEL', KEYS[i])

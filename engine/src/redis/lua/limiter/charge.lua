@@ -12,8 +12,8 @@ while k < #KEYS do
   for n = 1, many do
     k = k + 1
     local key, nonce = KEYS[k], ARGV[a + 6 + n]
-    local text, life = written[key] or texts[k], nil
-    local cell, reset, blocked, units, said
+    local text = written[key] or texts[k]
+    local cell, reset, blocked, units, said, life, lasts
     if text then
       cell, reset, blocked = opened(text)
     else
@@ -28,11 +28,11 @@ while k < #KEYS do
     elseif blocked > now then
       units, said = -3, blocked
     else
-      units, said, text, life = judge(cell, cost, one, two, three, nonce, least, number)
+      units, said, text, life, lasts = judge(cell, cost, one, two, three, nonce, least, number)
       if not units then
         units, said = -1, FOREIGN.err
       elseif text and not looks then
-        local trouble, lies = store(key, reset, text, life)
+        local trouble, lies = store(key, reset, text, life, lasts)
         if trouble then
           return trouble
         end

@@ -2,39 +2,34 @@
 --
 -- A judge takes a cell, the cost, three numbers of the rate, the nonce, the least that will do, and one more number; and answers:
 -- units granted, from the least to the cost, or 0, or -2 if this very charge was made before, -4 if the key is of another window;
--- what it found, a number or a text of several; the text and its life if something has to be stored. Nil: another application's data.
+-- what it found, a number or a text of several; and if something has to be stored the text, its life, and whether what lies there lasts
+-- as long. Nil: another application's data.
 local judges = {}
 
--- Whether a charge is among those a cell remembers from a place on: where one nonce ends and the next begins, the bytes of a third may
--- stand.
-local function repeated(cell, nonce, from)
-  local at = find(cell, nonce, from, true)
-  while at and (at - from) % 8 ~= 0 do
+-- Whether a charge is among those a cell remembers: where one nonce ends and the next begins, the bytes of a third may stand.
+local function repeated(cell, nonce)
+  local at = find(cell, nonce, 27, true)
+  while at and (at - 27) % 8 ~= 0 do
     at = find(cell, nonce, at + 1, true)
   end
   return at
 end
 
--- "b", the tick at which the bucket is full, how far ahead it may lie. The rate: period, tolerance, reach in 16 digits; patience.
+-- "b": until when its text lasts, the tick at which the bucket is full, how far ahead that may lie. The rate: period, tolerance, reach;
+-- patience.
 function judges.b(cell, cost, period, tolerance, reach, nonce, least, patience)
-  local tat, jumped = 0, false
+  local ends, tat, jumped = 0, 0, false
   if cell ~= '' then
-    tat = tonumber(sub(cell, 2, 17))
-    local kept = sub(cell, 18, 33)
-    if byte(cell) ~= 98 or not tat then
+    local far
+    ends, tat, far = kept(cell, 98)
+    if not ends then
       return nil
-    elseif repeated(cell, nonce, 34) then
+    elseif repeated(cell, nonce) then
       return -2, tat
     end
-    if kept ~= reach then
-      if #kept < 16 or not tonumber(kept) then
-        return nil
-      end
-      -- Of 16 digits each, so the longer way is the greater text.
-      reach = kept > reach and kept or reach
-    end
-    if tat > now + tolerance and tat > now + max(tolerance, tonumber(reach)) + BUCKET_SLACK then
-      tat, jumped = now + tolerance, true
+    reach = max(reach, far)
+    if tat > now + max(tolerance, reach) + BUCKET_SLACK then
+      ends, tat, jumped = 0, now + tolerance, true
     end
   end
   local base = tat > now and tat or now
@@ -46,10 +41,15 @@ function judges.b(cell, cost, period, tolerance, reach, nonce, least, patience)
   end
   if units > 0 and units >= least and least * period <= tolerance then
     local full = base + units * period
-    return units, tat, 'b' .. digits(full) .. reach .. nonce .. sub(cell, 34, 153), full - now
+    local lasts = full <= ends
+    if not lasts then
+      -- A quarter longer than it says something, so that it lasts for the next charges too.
+      ends = full + floor((full - now) / 4)
+    end
+    return units, tat, made('b\1', ends, full, reach, cell, nonce), ends - now, lasts
   elseif jumped and cost > 0 then
     -- Only the leftover of a jumped clock is written on a denial: nobody stays locked out for longer than the burst.
-    return 0, tat, 'b' .. digits(tat) .. reach .. sub(cell, 34), tolerance
+    return 0, tat, made('b\1', tat, tat, reach, cell), tolerance
   end
   return 0, tat
 end
@@ -79,26 +79,25 @@ local function standing(stored, id, width)
   return id, 0, true
 end
 
--- "f", the window's number, units spent in it. The rate: limit, width.
+-- "f": the window's number, units spent in it. The rate: limit, width.
 function judges.f(cell, cost, limit, width, _, nonce, least)
-  local id, count, early, jumped = floor(now / width), 0, 0, false
+  local id, count, jumped, stored = floor(now / width), 0, false, nil
   if cell ~= '' then
-    local stored = tonumber(sub(cell, 2, 17))
-    count = tonumber(sub(cell, 18, 27))
-    if byte(cell) ~= 102 or not stored or not count then
+    stored, count = kept(cell, 102)
+    if not stored then
       return nil
-    elseif repeated(cell, nonce, 28) then
+    elseif repeated(cell, nonce) then
       return -2, numbers(stored, count)
     elseif stored < id then
       count = 0
     else
-      id, early, jumped = standing(stored, id, width)
+      id, _, jumped = standing(stored, id, width)
     end
   end
   local units = granted(limit - count, cost, least)
   if units > 0 or (jumped and cost > 0) then
-    local nonces = units > 0 and nonce .. sub(cell, 28, 147) or sub(cell, 28)
-    return units, numbers(id, count), format('f%s%010.0f%s', digits(id), count + units, nonces), (id + 1) * width - now
+    local text = made('f\1', id, count + units, 0, cell, units > 0 and nonce)
+    return units, numbers(id, count), text, (id + 1) * width - now, stored == id
   end
   return 0, numbers(id, count)
 end
@@ -122,17 +121,15 @@ local function share(previous, ahead, scale)
   return rest > 0 and whole + 1 or whole
 end
 
--- "s", the window's number, units spent in the one before and in it. The rate: limit, width, scale; 2^shift.
+-- "s": the window's number, units spent in the one before and in it. The rate: limit, width, scale; 2^shift.
 function judges.s(cell, cost, limit, width, scale, nonce, least, step)
-  step = max(1, step)
-  local id, previous, current, early, jumped = floor(now / width), 0, 0, 0, false
+  local id, previous, current, early, jumped, stored = floor(now / width), 0, 0, 0, false, nil
   local into = now - id * width
   if cell ~= '' then
-    local stored = tonumber(sub(cell, 2, 17))
-    previous, current = tonumber(sub(cell, 18, 24)), tonumber(sub(cell, 25, 31))
-    if byte(cell) ~= 115 or not stored or not previous or not current then
+    stored, previous, current = kept(cell, 115)
+    if not stored then
       return nil
-    elseif repeated(cell, nonce, 32) then
+    elseif repeated(cell, nonce) then
       return -2, numbers(stored, previous, current)
     elseif stored < id then
       previous, current = stored == id - 1 and current or 0, 0
@@ -143,13 +140,12 @@ function judges.s(cell, cost, limit, width, scale, nonce, least, step)
   end
   local spent = current
   if previous > 0 then
-    spent = share(previous, scale - floor(into / step), scale) + current
+    spent = share(previous, scale - floor(into / max(1, step)), scale) + current
   end
   local units = granted(limit - spent, cost, least)
   if units > 0 or (jumped and cost > 0) then
-    local nonces = units > 0 and nonce .. sub(cell, 32, 151) or sub(cell, 32)
-    local text = format('s%s%07d%07d%s', digits(id), previous, current + units, nonces)
-    return units, numbers(id, previous, current), text, (id + 2) * width - now
+    local text = made('s\1', id, previous, current + units, cell, units > 0 and nonce)
+    return units, numbers(id, previous, current), text, (id + 2) * width - now, stored == id
   end
   return 0, numbers(id, previous, current)
 end
@@ -158,10 +154,9 @@ end
 -- judge; his arguments but for the cell and the nonce; whether he only looks.
 local function asked(a)
   local letter, cost, more = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 5]
-  local third = letter == 'b' and ARGV[a + 4] or tonumber(ARGV[a + 4])
   local least, looks, number = cost, '0', 0
   if more ~= '' then
     least, looks, number = string.match(more, '^(%d+) (%d) (%d+)$')
   end
-  return judges[letter], cost, tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), third, tonumber(least), tonumber(number), looks == '1'
+  return judges[letter], cost, tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), tonumber(least), tonumber(number), looks == '1'
 end

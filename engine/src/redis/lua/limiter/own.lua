@@ -13,12 +13,5 @@ local function own(cell, unit)
     return cell == '' or counted(cell, unit)
   end
   local letter = byte(cell)
-  if letter == 98 then
-    return #cell >= 33 and tonumber(sub(cell, 2, 17)) and tonumber(sub(cell, 18, 33))
-  elseif letter == 115 then
-    return #cell >= 31 and tonumber(sub(cell, 2, 17)) and tonumber(sub(cell, 18, 31))
-  elseif letter == 102 then
-    return #cell >= 27 and tonumber(sub(cell, 2, 17)) and tonumber(sub(cell, 18, 27))
-  end
-  return cell == ''
+  return not letter or ((letter == 98 or letter == 102 or letter == 115) and kept(cell, letter))
 end

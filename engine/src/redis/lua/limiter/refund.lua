@@ -20,31 +20,31 @@ for i = 1, #KEYS do
       text = format('%.0f', max(0, count - cost) * unit)
       life = (floor(charged / length) + 1) * length - now + 10000000
     end
-  elseif letter == 'b' and byte(cell) == 98 and own(cell) then
-    local tat = tonumber(sub(cell, 2, 17))
+  elseif letter == 'b' and kept(cell, 98) then
+    local ends, tat, reach = kept(cell, 98)
     -- What has refilled by itself since is not given back.
     local full = max(now, tat - max(0, cost * length - max(0, now - charged)))
     if tat <= now then
       full = tat
     end
-    text, life = 'b' .. digits(full) .. sub(cell, 18), full - now
-  elseif letter == 'f' and byte(cell) == 102 and own(cell) then
-    local id, count = tonumber(sub(cell, 2, 17)), tonumber(sub(cell, 18, 27))
+    text, life = made('b\1', ends, full, reach, cell), ends - now
+  elseif letter == 'f' and kept(cell, 102) then
+    local id, count = kept(cell, 102)
     if id == floor(charged / length) then
       count = max(0, count - cost)
     end
-    text, life = sub(cell, 1, 17) .. format('%010.0f', count) .. sub(cell, 28), (id + 1) * length - now
-  elseif letter == 's' and byte(cell) == 115 and own(cell) then
-    local id, current = tonumber(sub(cell, 2, 17)), tonumber(sub(cell, 25, 31))
+    text, life = made('f\1', id, count, 0, cell), (id + 1) * length - now
+  elseif letter == 's' and kept(cell, 115) then
+    local id, previous, current = kept(cell, 115)
     if id == floor(charged / length) then
       current = max(0, current - cost)
     end
-    text = sub(cell, 1, 24) .. format('%07.0f', current) .. sub(cell, 32)
+    text = made('s\1', id, previous, current, cell)
     life = (id + 2) * length - now
   end
   if text then
     if blocked > now then
-      text, life, reset = 'x' .. digits(blocked) .. reset .. text, max(life, blocked - now), ''
+      text, life, reset = blockade(blocked) .. reset .. text, max(life, blocked - now), ''
     end
     local trouble = store(KEYS[i], reset, text, life)
     if trouble then

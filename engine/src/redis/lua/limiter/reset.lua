@@ -17,9 +17,9 @@ for i = 1, #KEYS do
     answer = { -1, ARGV[1], now, cell and FOREIGN.err or reset.err }
   else
     -- Also where nothing was: what is charged at this very microsecond and given back may be from before.
-    local text, life = 'z' .. digits(now) .. digits(now + span), span
+    local text, life = format('z%016.0f%016.0f', now, now + span), span
     if blocked > now then
-      text, life = 'x' .. digits(blocked) .. text, max(life, blocked - now)
+      text, life = blockade(blocked) .. text, max(life, blocked - now)
     end
     local trouble = store(KEYS[i], '', text, life)
     if trouble then

@@ -37,7 +37,7 @@ for part = 1, #KEYS - homes do
     end
   end
   local judge, cost, one, two, three, least, number, looks = asked(a + 1)
-  local units, said, text, life = judge(cell, cost, one, two, three, ARGV[a + 7], least, number)
+  local units, said, text, life, lasts = judge(cell, cost, one, two, three, ARGV[a + 7], least, number)
   if not units then
     return { -1, nonce, now, FOREIGN.err }
   elseif units == -4 then
@@ -52,18 +52,20 @@ for part = 1, #KEYS - homes do
     end
   end
   if text and not looks and (units == 0 or not denied) then
-    pending[key] = { text, reset, life, units == 0, blocked }
+    -- What lies there does not last as long as what was about to be stored.
+    lasts = lasts and (not before or before[6])
+    pending[key] = { text, reset, life, units == 0, blocked, lasts }
   end
   answer[4 + 2 * part], answer[5 + 2 * part] = units, said
 end
 if not repeats then
   for key, entry in pairs(pending) do
-    local text, reset, life, blocked = entry[1], entry[2], entry[3], entry[5]
+    local text, reset, life, blocked, lasts = entry[1], entry[2], entry[3], entry[5], entry[6]
     if blocked > now then
       -- A limit in shadow is charged also while its key is blocked, and is blocked on.
-      text, reset, life = 'x' .. digits(blocked) .. reset .. text, '', max(life, blocked - now)
+      text, reset, life, lasts = blockade(blocked) .. reset .. text, '', max(life, blocked - now), false
     end
-    local trouble = store(key, reset, text, life)
+    local trouble = store(key, reset, text, life, lasts)
     if trouble then
       return trouble
     end

@@ -18,7 +18,7 @@ const { Rejected } = require('./rejected.js')
 const { savedBreaker, VERSION } = require('./saved-breaker.js')
 const { recent } = require('./turn.js')
 
-/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
+/** @typedef {InstanceType<typeof import('./place.js').Place>} Place */
 /** @typedef {import('./breaker-shape.js').BreakerShape} BreakerShape */
 /** @typedef {import('../index').BreakerCall} BreakerCall */
 /** @typedef {import('../index').BreakerOptions} BreakerOptions */

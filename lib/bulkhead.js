@@ -17,7 +17,7 @@ const { NORMAL, rankOf } = require('./priorities.js')
 const { Refusal, refusalInfo } = require('./refusals.js')
 const { Rights } = require('./rights.js')
 
-/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
+/** @typedef {InstanceType<typeof import('./place.js').Place>} Place */
 /** @typedef {import('./permit.js').Held} Held */
 /** @typedef {{ refusal: import('../index').RefusalInfo, message?: string }} Refused */
 /** @typedef {{ rank: number, key: string, readonly signal: AbortSignal | undefined }} Asking */

@@ -10,7 +10,7 @@ const { misuse } = require('./misuse.js')
 const { details, TROUBLE, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
 
-/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
+/** @typedef {InstanceType<typeof import('./place.js').Place>} Place */
 /** @typedef {import('./limits.js').LimitShape} LimitShape */
 /** @typedef {import('./decision.js').Plan} Plan */
 

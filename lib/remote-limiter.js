@@ -12,7 +12,7 @@ const { details, TROUBLE, troubleOf } = require('./native.js')
 const { Options, DAY } = require('./options.js')
 const { Refusal } = require('./refusals.js')
 
-/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
+/** @typedef {InstanceType<typeof import('./place.js').Place>} Place */
 /** @typedef {import('./limits.js').LimitShape} LimitShape */
 /** @typedef {import('./limits.js').RemoteShape} RemoteShape */
 /** @typedef {import('./decision.js').Plan} Plan */

@@ -7,7 +7,7 @@ const { misuse, shown } = require('./misuse.js')
 const { details, TROUBLE, troubleOf } = require('./native.js')
 const { Turn, turn } = require('./turn.js')
 
-/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
+/** @typedef {InstanceType<typeof import('./place.js').Place>} Place */
 /** @typedef {import('./codecs.js').Codec} Codec */
 /** @typedef {import('./copies.js').Numbers} Numbers */
 /** @typedef {{ -readonly [Field in keyof import('../index').CacheEntry<any>]: import('../index').CacheEntry<any>[Field] }} Entry */

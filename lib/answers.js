@@ -2,12 +2,13 @@
 // one in its place. Owns that choice. Never loads or waits by itself.
 'use strict'
 
+const { landedValue } = require('./landed.js')
 const { askedOf, waited } = require('./load-wait.js')
 const { shown } = require('./misuse.js')
 const { NOTHING, UP_TO, entryWith } = require('./values.js')
 
 /** @typedef {import('./load-wait.js').Asked} Asked */
-/** @typedef {import('./loads.js').Landed} Landed */
+/** @typedef {import('./landed.js').Landed} Landed */
 /** @typedef {import('./loads.js').Loader} Loader */
 /** @typedef {import('./values.js').Entry} Entry */
 /**
@@ -44,10 +45,10 @@ class Answers {
     this.#loads = loads
     this.#events = events
     this.#cache = cache
-    this.#asValue = { ofLanded: (key, landed) => loads.valueOf(key, landed), ofEntry: (entry) => entry.value }
+    this.#asValue = { ofLanded: (key, landed) => landedValue(values, key, landed), ofEntry: (entry) => entry.value }
     this.#asEntry = {
       ofLanded: (key, landed) => {
-        const value = loads.valueOf(key, landed)
+        const value = landedValue(values, key, landed)
         if (landed.found === undefined) return values.entryOf(key, value, landed.stamp)
         const { state, ageMs, freshForMs, flags } = landed.found
         return entryWith(value, state, ageMs, freshForMs, flags)

@@ -9,7 +9,7 @@ class Budget {
   #calls = 0
 
   /**
-   * @param {InstanceType<typeof import('./spillway.js').Place>} place
+   * @param {InstanceType<typeof import('./place.js').Place>} place
    * @param {number} id
    */
   constructor(place, id) {

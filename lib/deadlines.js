@@ -2,6 +2,8 @@
 // Never sets a timer per call, and never keeps the process alive once nothing is due.
 'use strict'
 
+const { nobody } = require('./async-context.js')
+
 /**
  * @typedef {object} Deadline
  * @property {number} at on the clock of now()
@@ -15,19 +17,6 @@ const heap = []
 /** @typedef {{ handle: any, at: number, setTimeout: typeof setTimeout, clearTimeout: typeof clearTimeout }} Timer */
 /** @type {Timer | null} */
 let armed = null
-
-/**
- * Where timers are set: in no asynchronous context of anybody's, since one timer is for all calls, and would keep the context of
- * whoever came first.
- */
-const nobody = (() => {
-  try {
-    const { AsyncResource } = require('node:async_hooks')
-    return new AsyncResource('spillway')
-  } catch {
-    return undefined
-  }
-})()
 
 /** setTimeout as it was when this was loaded: any other is a fake. */
 const { setTimeout: real } = globalThis
@@ -79,6 +68,7 @@ function arm(time) {
   /** @type {Timer} */
   const timer = { handle: undefined, at: heap[0].at, setTimeout, clearTimeout }
   const set = () => setTimeout(fire, Math.max(1, Math.ceil(timer.at - time)), timer)
+  // In nobody's context, since one timer is for all calls, and would keep the context of whoever came first.
   timer.handle = nobody === undefined ? set() : nobody.runInAsyncScope(set)
   armed = timer
 }

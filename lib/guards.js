@@ -3,6 +3,7 @@
 'use strict'
 
 const { Breaker } = require('./breaker.js')
+const passes = require('./breaker-pass.js')
 const { Bulkhead } = require('./bulkhead.js')
 const { Limiter } = require('./limiter.js')
 const { passage } = require('./passage.js')
@@ -121,18 +122,18 @@ function shedding(shed, scope, next) {
 function broken(breaker, scope, next) {
   let pass
   try {
-    pass = Breaker.letIn(breaker, breaker.perKey ? Scope.request(scope).key : undefined)
+    pass = passes.letIn(breaker, breaker.perKey ? Scope.request(scope).key : undefined)
   } catch (error) {
     return Promise.reject(error)
   }
   if (pass instanceof Refused) return Promise.reject(pass)
   return next(scope).then(
     (value) => {
-      Breaker.letOut(breaker, pass, { ok: true, value }, undefined)
+      passes.letOut(breaker, pass, { ok: true, value }, undefined)
       return value
     },
     (error) => {
-      Breaker.letOut(breaker, pass, { ok: false, error: shownError(error) }, Scope.abortedBy(scope))
+      passes.letOut(breaker, pass, { ok: false, error: shownError(error) }, Scope.abortedBy(scope))
       return new Rejected(error)
     },
   )

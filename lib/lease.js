@@ -11,7 +11,7 @@ const { Options, DAY } = require('./options.js')
 const { Refusal } = require('./refusals.js')
 const { Rights } = require('./rights.js')
 
-/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
+/** @typedef {InstanceType<typeof import('./place.js').Place>} Place */
 /** @typedef {import('./rights.js').No} No */
 /** @typedef {import('../kit/lease').LeaseCall} LeaseCall */
 

@@ -1,16 +1,15 @@
 // The limiter as JavaScript sees it: one native call and a Decision. Never validates on the way of a good call.
 'use strict'
 
-const { assertMany, chargesTrouble, costTrouble } = require('./costs.js')
+const { assertMany, chargesTrouble } = require('./costs.js')
 const { Charges, Decision, Reservation } = require('./decision.js')
-const { Events } = require('./events.js')
-const { keyTrouble } = require('./keys.js')
-const { infoOf, planOf } = require('./limits.js')
+const { LimiterHandle, blockMsOf, maxWaitOf } = require('./limiter-handle.js')
 const { misuse } = require('./misuse.js')
-const { details, TROUBLE, troubleOf } = require('./native.js')
-const { Options, DAY } = require('./options.js')
+const { details } = require('./native.js')
 
-/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
+const { planOf, told, trouble, unreservable } = LimiterHandle
+
+/** @typedef {InstanceType<typeof import('./place.js').Place>} Place */
 /** @typedef {import('./limits.js').LimitShape} LimitShape */
 /** @typedef {import('./decision.js').Plan} Plan */
 
@@ -27,18 +26,14 @@ const NOTHING = []
 /** What one crossing leaves; read before the next. */
 const rows = new Float64Array(MANY * ROW)
 
-class Limiter {
+class Limiter extends LimiterHandle {
   #native
   #id
-  #place
   #shapes
   /** Whether a decision needs nothing but its numbers: one limit. */
   #simple
   /** Where the date of its charges is left, on the clock its one limit goes by. */
   #dated
-  #events = new Events('limiter', ['limited', 'blocked', 'shadowed'])
-  /** @type {'limiter'} */
-  kind = 'limiter'
 
   /**
    * @param {Place} place
@@ -46,17 +41,12 @@ class Limiter {
    * @param {LimitShape[]} shapes
    */
   constructor(place, id, shapes) {
+    super(place, id, shapes, ['limited', 'blocked', 'shadowed'])
     this.#native = place.native
     this.#id = id
-    this.#place = place
     this.#shapes = shapes
     this.#simple = shapes.length === 1
     this.#dated = shapes[0].algorithm === 'token-bucket' ? 4 : 5
-    this.name = place.name
-    this.limit = shapes[0].limit
-    this.windowMs = shapes[0].windowMs
-    this.burst = shapes[0].burst
-    this.limits = infoOf(shapes)
   }
 
   /**
@@ -66,12 +56,12 @@ class Limiter {
    * @param {import('../index').LimitOverride} [override]
    */
   consume(key, cost = 1, override) {
-    if (override !== undefined) return this.#consumeOn(this.#planOf(override), key, cost)
+    if (override !== undefined) return this.#consumeOn(planOf(this, override), key, cost)
     // The usual cost goes unsaid: an argument more is a call into Node more.
     const ok =
       cost === 1 ? this.#native.limiterConsume(this.#id, key) : this.#native.limiterConsume(this.#id, key, cost)
-    if (ok === undefined) throw this.#trouble(key, cost)
-    if (details[3] !== 0 || !this.#simple) return this.#told(this.#decision(ok, key, cost, undefined, undefined), key)
+    if (ok === undefined) throw trouble(this, key, cost)
+    if (details[3] !== 0 || !this.#simple) return told(this, this.#decision(ok, key, cost, undefined, undefined), key)
     return this.#admitted(key, cost, details, 0)
   }
 
@@ -81,9 +71,9 @@ class Limiter {
    * @param {import('../index').LimitOverride} [override]
    */
   peek(key, cost = 1, override) {
-    const plan = override === undefined ? undefined : this.#planOf(override)
+    const plan = override === undefined ? undefined : planOf(this, override)
     const ok = this.#native.limiterPeek(this.#id, key, cost, plan?.limit, plan?.windowMs, plan?.burst)
-    if (ok === undefined) throw this.#trouble(key, cost, plan)
+    if (ok === undefined) throw trouble(this, key, cost, plan)
     return this.#decision(ok, key, cost, plan, NOTHING)
   }
 
@@ -94,18 +84,15 @@ class Limiter {
    * @returns {import('../index').Reservation}
    */
   reserve(key, cost, options) {
-    const maxWait = new Options('reserve()', options, ['maxWait']).duration('maxWait', { min: 0, max: 365 * DAY })
+    const maxWait = maxWaitOf(options)
     const ok = this.#native.limiterReserve(this.#id, key, cost, maxWait)
-    if (ok === undefined) throw this.#trouble(key, cost)
-    if (ok === null) {
-      const rule = 'reserves nothing: only a token bucket knows when units will be free, and every limit must be one'
-      throw misuse('E_UNSUPPORTED', `the limiter "${this.name}" ${rule}`)
-    }
+    if (ok === undefined) throw trouble(this, key, cost)
+    if (ok === null) throw unreservable(this)
     const decision = /** @type {InstanceType<typeof Reservation>} */ (
       this.#decision(ok, key, cost, undefined, undefined, details, 0, true)
     )
     if (ok) decision.waitMs = details[6]
-    return this.#told(decision, key)
+    return told(this, decision, key)
   }
 
   /**
@@ -119,7 +106,7 @@ class Limiter {
     const { limit, windowMs, burst } = plan ?? NO_PLAN
     const call = /** @type {const} */ ([cost, date, wallDate, Number(shadowed), limit, windowMs, burst])
     try {
-      if (this.#native.limiterRefund(this.#id, key, ...call) === undefined) throw this.#trouble(key, cost)
+      if (this.#native.limiterRefund(this.#id, key, ...call) === undefined) throw trouble(this, key, cost)
     } catch (error) {
       // A clock that cannot be read now has given nothing back, and may be read later.
       putBack()
@@ -129,7 +116,7 @@ class Limiter {
 
   /** @param {string} key */
   reset(key) {
-    if (this.#native.limiterReset(this.#id, key) === undefined) throw this.#trouble(key, 0)
+    if (this.#native.limiterReset(this.#id, key) === undefined) throw trouble(this, key, 0)
   }
 
   /**
@@ -137,9 +124,8 @@ class Limiter {
    * @param {import('../index').Duration} duration
    */
   block(key, duration) {
-    const ms = new Options('block()', { duration }, ['duration']).duration('duration', { max: 3650 * DAY })
-    const done = this.#native.limiterBlock(this.#id, key, ms)
-    if (done === undefined) throw this.#trouble(key, 0)
+    const done = this.#native.limiterBlock(this.#id, key, blockMsOf(duration))
+    if (done === undefined) throw trouble(this, key, 0)
     if (!done) {
       const rule = `has as many keys blocked as it may hold, \`maxKeys\`; this one is not`
       throw misuse('E_BLOCKS_FULL', `the limiter "${this.name}" ${rule}`, { Base: RangeError })
@@ -149,7 +135,7 @@ class Limiter {
   /** @param {string} key */
   unblock(key) {
     const was = this.#native.limiterUnblock(this.#id, key)
-    if (was === undefined) throw this.#trouble(key, 0)
+    if (was === undefined) throw trouble(this, key, 0)
     return was
   }
 
@@ -164,26 +150,14 @@ class Limiter {
       const some = from === 0 && keys.length <= MANY ? keys : keys.slice(from, from + MANY)
       for (let i = 0; i < some.length; i++) rows[i * ROW] = costs === undefined ? 1 : costs[from + i]
       const done = this.#native.limiterConsumeMany(this.#id, rows, ...some)
-      if (done === undefined) throw this.#trouble(some, costs)
+      if (done === undefined) throw trouble(this, some, costs)
       for (let i = 0; i < some.length; i++) {
         decisions[from + i] = this.#decided(some[i], costs === undefined ? 1 : costs[from + i], i * ROW)
       }
     }
     // Told only now: a listener may ask again, and what this call left would be gone.
-    for (let i = 0; i < keys.length; i++) this.#told(decisions[i], keys[i])
+    for (let i = 0; i < keys.length; i++) told(this, decisions[i], keys[i])
     return decisions
-  }
-
-  /**
-   * @param {'limited' | 'blocked' | 'shadowed'} event
-   * @param {(event: import('../index').LimiterEvent) => void} listener
-   */
-  on(event, listener) {
-    return this.#events.on(event, listener)
-  }
-
-  dispose() {
-    this.#place.dispose(this.#id)
   }
 
   /**
@@ -195,7 +169,7 @@ class Limiter {
     const ok = Limiter.#consumeAll(native, charges)
     if (ok === undefined) throw chargesTrouble(charges)
     const { owner, key, cost } = charges[details[3] >> 9]
-    return owner.#told(owner.#decision(ok, key, cost, undefined, charges), key)
+    return told(owner, owner.#decision(ok, key, cost, undefined, charges), key)
   }
 
   /**
@@ -232,7 +206,7 @@ class Limiter {
    * @param {number} cost
    */
   static uncount(limiter, key, cost = 1) {
-    if (limiter.#native.limiterUncount(limiter.#id, key, cost) === undefined) throw limiter.#trouble(key, cost)
+    if (limiter.#native.limiterUncount(limiter.#id, key, cost) === undefined) throw trouble(limiter, key, cost)
   }
 
   /**
@@ -242,18 +216,8 @@ class Limiter {
    */
   #consumeOn(plan, key, cost) {
     const ok = this.#native.limiterConsumePlan(this.#id, key, cost, plan.limit, plan.windowMs, plan.burst)
-    if (ok === undefined) throw this.#trouble(key, cost, plan)
-    return this.#told(this.#decision(ok, key, cost, plan, undefined), key)
-  }
-
-  /** @param {import('../index').LimitOverride} override */
-  #planOf(override) {
-    if (!this.#simple) {
-      const rule =
-        'has several limits, and an override says for none of them which it is for; open a limiter for each plan'
-      throw misuse('E_OPTION', `the limiter "${this.name}" ${rule}`, { option: 'override' })
-    }
-    return planOf(override, this.#shapes[0])
+    if (ok === undefined) throw trouble(this, key, cost, plan)
+    return told(this, this.#decision(ok, key, cost, plan, undefined), key)
   }
 
   /**
@@ -312,21 +276,6 @@ class Limiter {
   }
 
   /**
-   * The same decision, when whoever listens to denials has been told.
-   * @template {import('../index').Decision} D
-   * @param {D} decision
-   * @param {string} key
-   */
-  #told(decision, key) {
-    const { reason, shadowed } = decision
-    if (reason !== 'allowed') {
-      const event = shadowed ? 'shadowed' : reason === 'blocked' ? 'blocked' : 'limited'
-      if (this.#events.wanted(event)) this.#events.emit(event, { limiter: this, key, decision })
-    }
-    return decision
-  }
-
-  /**
    * The decision of one row.
    * @param {string} key
    * @param {number} cost
@@ -337,24 +286,6 @@ class Limiter {
     if (spoke === 0 && this.#simple) return this.#admitted(key, cost, rows, at)
     const ok = (spoke & 3) === 0 || (spoke & SHADOWED) !== 0
     return this.#decision(ok, key, cost, undefined, undefined, rows, at)
-  }
-
-  /**
-   * @param {unknown} key
-   * @param {unknown} cost
-   * @param {Plan} [plan]
-   */
-  #trouble(key, cost, plan) {
-    if (details[7] === TROUBLE.KEY) return keyTrouble(this, key)
-    if (details[7] === TROUBLE.COST) return costTrouble(this, cost)
-    if (details[7] === TROUBLE.PLAN) {
-      try {
-        this.#place.cold((native) => native.limiterPlanFault(this.#id, plan?.limit, plan?.windowMs, plan?.burst))
-      } catch (fault) {
-        return fault
-      }
-    }
-    return troubleOf(this.kind, this.name)
   }
 }
 

@@ -8,7 +8,7 @@ const { misuse, shown } = require('./misuse.js')
 const { Options } = require('./options.js')
 
 /** @typedef {import('./values.js').Entry} Entry */
-/** @typedef {import('./loads.js').Landed} Landed */
+/** @typedef {import('./landed.js').Landed} Landed */
 
 /**
  * @typedef {object} Asked

@@ -2,19 +2,20 @@
 // Never lets two run for one key unless it was changed between, and never stores what was found once somebody has changed it.
 'use strict'
 
+const { inThisContext } = require('./async-context.js')
 const deadlines = require('./deadlines.js')
+const { landedFrom, landedOf } = require('./landed.js')
 const { onceRead } = require('./late.js')
 const { LoadContext } = require('./load-context.js')
 const mailbox = require('./mailbox.js')
 const { details, slots, TROUBLE } = require('./native.js')
-const { Refusal } = require('./refusals.js')
-const { UP_TO, numbersIn } = require('./values.js')
+const { numbersIn } = require('./values.js')
 
 /** @typedef {import('./values.js').Encoded} Encoded */
+/** @typedef {import('./landed.js').Landed} Landed */
 /** @typedef {import('./load-wait.js').Asked} Asked */
 /** @typedef {(call: any) => any} Loader */
 /** @typedef {import('./second-tier.js').Found} Found */
-/** @typedef {{ encoded: Encoded, value: any, decoded: boolean, stamp: number, found: Found | undefined }} Landed what a load has brought, and the stamp it has if it is kept; or what was found behind memory in its place */
 
 /**
  * A load of this thread, or its wait for another's. Who asks meanwhile shares its promise, unless the key was changed since.
@@ -23,15 +24,14 @@ const { UP_TO, numbersIn } = require('./values.js')
  * @property {import('./copies.js').Numbers} numbers
  */
 
-/** A function as one that runs in the asynchronous context of now, wherever it is called. @type {<F extends Function>(fn: F) => F} */
-const inThisContext = (() => {
-  try {
-    const { AsyncResource } = require('node:async_hooks')
-    return (fn) => AsyncResource.bind(/** @type {any} */ (fn), 'spillway')
-  } catch {
-    return (fn) => fn
-  }
-})()
+/**
+ * One load from its beginning: whose key, with what, and what for.
+ * @typedef {object} Course
+ * @property {string} key
+ * @property {Loader} load
+ * @property {Asked} asked
+ * @property {number} purpose
+ */
 
 /** What a caller boards for. */
 const BOARD = /** @type {const} */ ({ MISSING: 0, REFRESH: 1, RELOAD: 2 })
@@ -143,9 +143,7 @@ class Loads {
    */
   async #afterClaim(claim, course, receipt) {
     const found = await claim
-    if (found === undefined) return this.#load(course, receipt)
-    const { encoded, stamp } = found
-    return { encoded, value: undefined, decoded: encoded === undefined, stamp, found }
+    return found === undefined ? this.#load(course, receipt) : landedFrom(found)
   }
 
   /**
@@ -157,7 +155,7 @@ class Loads {
   #load(course, receipt) {
     const { key, load, asked } = course
     const values = this.#values
-    const context = new LoadContext(asked, () => this.#previous(key))
+    const context = new LoadContext(asked, () => values.previous(key))
     const began = values.place.now()
     return new Promise((resolve, reject) => {
       // From the end on the receipt is given up, and its number may come to stand for somebody else's.
@@ -187,7 +185,7 @@ class Loads {
       }
       const expire = () => {
         if (ended) return
-        const refusal = this.#tooLate()
+        const refusal = values.tooLate()
         failed(refusal)
         LoadContext.abort(context, refusal)
       }
@@ -207,16 +205,6 @@ class Loads {
     if (bulkhead === undefined) return load(context)
     const { signal } = context
     return bulkhead.run(() => load(context), bulkhead.perKey ? { signal, key } : { signal })
-  }
-
-  /** @param {string} key */
-  #previous(key) {
-    try {
-      return this.#values.look(key, UP_TO.ANY)?.value
-    } catch {
-      // Unreadable, or the cache has ended: there is nothing to go by.
-      return undefined
-    }
   }
 
   /**
@@ -243,7 +231,7 @@ class Loads {
         ended = true
         mailbox.expectNoMore(receipt)
         if (usurped) resolve(this.#lead(course, receipt))
-        else reject(this.#tooLate())
+        else reject(this.#values.tooLate())
       }
       /** @type {ReturnType<typeof deadlines.schedule>} */
       let deadline
@@ -272,24 +260,6 @@ class Loads {
   }
 
   /**
-   * The value for one of those who waited: the same types as of a hit, and nothing two of them could change.
-   * @param {string} key
-   * @param {Landed} landed
-   */
-  valueOf(key, landed) {
-    if (landed.decoded) return landed.value
-    const values = this.#values
-    const { encoded } = landed
-    if (!values.codec.shared) {
-      return values.decoded(key, typeof encoded === 'string' ? encoded : copyOf(/** @type {Uint8Array} */ (encoded)))
-    }
-    landed.value = values.decoded(key, /** @type {string | Uint8Array} */ (encoded))
-    landed.decoded = true
-    landed.encoded = undefined
-    return landed.value
-  }
-
-  /**
    * @param {number} receipt
    * @param {string} key
    * @param {Encoded} encoded
@@ -312,12 +282,6 @@ class Loads {
     if (native.cacheFail(id, receipt) ?? native.giveBack(receipt)) mailbox.collect()
   }
 
-  #tooLate() {
-    const { name, shape } = this.#values
-    const message = `a load for the cache "${name}" took longer than ${shape.loadTimeoutMs} ms`
-    return new Refusal({ code: 'E_TIMEOUT', primitive: name, message })
-  }
-
   /**
    * @param {'loaded' | 'failed'} event
    * @param {Course} course
@@ -330,37 +294,6 @@ class Loads {
     const message = { cache: this.#cache, key, ms, background: purpose === BOARD.REFRESH }
     this.#events.emit(event, event === 'failed' ? { ...message, error } : message)
   }
-}
-
-/**
- * One load from its beginning: whose key, with what, and what for.
- * @typedef {object} Course
- * @property {string} key
- * @property {Loader} load
- * @property {Asked} asked
- * @property {number} purpose
- */
-
-/**
- * @param {Encoded} encoded
- * @param {number} stamp
- * @returns {Landed}
- */
-function landedOf(encoded, stamp) {
-  if (encoded === undefined) return { encoded, value: undefined, decoded: true, stamp, found: undefined }
-  // A loader may go on writing to the bytes it has answered with.
-  const kept = typeof encoded === 'string' ? encoded : copyOf(encoded)
-  return { encoded: kept, value: undefined, decoded: false, stamp, found: undefined }
-}
-
-/**
- * In memory of its own: what is decoded may stand on it, and small buffers usually share one with others.
- * @param {Uint8Array} bytes
- */
-function copyOf(bytes) {
-  const copy = Buffer.allocUnsafeSlow(bytes.length)
-  copy.set(bytes)
-  return copy
 }
 
 module.exports = { Loads }

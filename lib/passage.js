@@ -2,13 +2,13 @@
 // Owns that both come back. Never waits for a permit: whoever has to goes the long way.
 'use strict'
 
-const { Breaker } = require('./breaker.js')
+const passes = require('./breaker-pass.js')
 const { Bulkhead } = require('./bulkhead.js')
 const { Refused, shownError } = require('./refused.js')
 const { Rejected } = require('./rejected.js')
 const { Scope } = require('./scope.js')
 
-/** @typedef {InstanceType<typeof Breaker>} BreakerHandle */
+/** @typedef {InstanceType<typeof import('./breaker.js').Breaker>} BreakerHandle */
 /** @typedef {InstanceType<typeof Bulkhead>} BulkheadHandle */
 /** @typedef {import('./strategy.js').Layer} Layer */
 
@@ -35,12 +35,12 @@ function passage(breaker, bulkhead, bulkheadId, bulkheadFirst, theLongWay) {
       Scope.end(scope)
       Bulkhead.exit(bulkhead)
     }
-    /** @param {import('./breaker.js').Settled} settled */
+    /** @param {import('./gate.js').Settled} settled */
     const letOut = (settled) => {
       const aborted = settled.ok ? undefined : Scope.abortedBy(outer)
-      if (!Scope.isQuiet(scope, release)) return Breaker.letOut(breaker, pass, settled, aborted)
+      if (!Scope.isQuiet(scope, release)) return passes.letOut(breaker, pass, settled, aborted)
       Scope.end(scope)
-      Breaker.letOutOf(breaker, pass, settled, aborted, bulkheadId, release)
+      passes.letOutOf(breaker, pass, settled, aborted, bulkheadId, release)
     }
     return Bulkhead.within(
       bulkhead,
@@ -67,8 +67,8 @@ function passage(breaker, bulkhead, bulkheadId, bulkheadFirst, theLongWay) {
  */
 function letIn(breaker, bulkhead, bulkheadId, bulkheadFirst) {
   // While everybody may enter, the breaker need not be asked at all.
-  const pass = Breaker.freely(breaker)
-  if (pass === undefined) return Breaker.letInto(breaker, bulkheadId, bulkheadFirst)
+  const pass = passes.freely(breaker)
+  if (pass === undefined) return passes.letInto(breaker, bulkheadId, bulkheadFirst)
   return Bulkhead.enter(bulkhead) ? pass : undefined
 }
 

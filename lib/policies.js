@@ -5,7 +5,8 @@
 const { HttpPreset } = require('./http-preset.js')
 const { nameOf } = require('./options.js')
 const { faultsOf } = require('./order.js')
-const { Policy, PolicyBook } = require('./policy.js')
+const { Policy } = require('./policy.js')
+const { PolicyBook } = require('./policy-book.js')
 
 /** @typedef {InstanceType<typeof import('./spillway.js').Spillway>} Spillway */
 /** @typedef {InstanceType<typeof import('./budget.js').Budget>} Budget */

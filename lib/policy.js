@@ -7,10 +7,10 @@ const { assertFunction, signalOf } = require('./call.js')
 const { costTrouble, isCost } = require('./costs.js')
 const { Events } = require('./events.js')
 const { isStrategy, layerOf, layersOf } = require('./guards.js')
-const { Latency } = require('./latency.js')
 const { misuse, shown } = require('./misuse.js')
 const { Options } = require('./options.js')
 const { outcomeOfValue } = require('./outcome.js')
+const { EVENTS } = require('./policy-book.js')
 const { PRIORITIES } = require('./priorities.js')
 const { Refused, shownError } = require('./refused.js')
 const { isRefusal } = require('./refusals.js')
@@ -24,19 +24,6 @@ const timeouts = require('./timeout.js')
 /** @typedef {import('../index').PolicyCall} PolicyCall */
 
 const OPTIONS = ['signal', 'key', 'cost', 'priority', 'timeout']
-/** @type {readonly PolicyEvent[]} */
-const EVENTS = ['retry', 'hedge', 'timeout', 'fallback', 'exhausted']
-
-/** What all policies of one name in a thread have counted. */
-class PolicyBook {
-  running = 0
-  ok = 0
-  failed = 0
-  refused = 0
-  /** By event. @type {Record<PolicyEvent, number>} */
-  events = { retry: 0, hedge: 0, timeout: 0, fallback: 0, exhausted: 0 }
-  latency = new Latency()
-}
 
 class Policy {
   #site
@@ -52,7 +39,7 @@ class Policy {
 
   /**
    * @param {{ name: string, now: () => number, openBudget: (figures: { ratio: number, floor: number }) => InstanceType<typeof import('./budget.js').Budget>, dispose: () => void, isClosed: () => boolean }} place
-   * @param {PolicyBook} book
+   * @param {InstanceType<typeof import('./policy-book.js').PolicyBook>} book
    * @param {readonly any[]} strategies
    */
   constructor(place, book, strategies) {
@@ -199,9 +186,7 @@ class Policy {
    */
   #end(scope, began, outcome, error) {
     const ms = this.#site.now() - began
-    this.#book.running--
-    this.#book[outcome]++
-    this.#book.latency.record(ms)
+    this.#book.ended(outcome, ms)
     Scope.end(scope)
     if (!this.#events.wanted('ended')) return
     const { key } = Scope.request(scope)
@@ -304,4 +289,4 @@ function disposed(name) {
   })
 }
 
-module.exports = { Policy, PolicyBook }
+module.exports = { Policy }

@@ -2,86 +2,20 @@
 // Never fails because Redis is not there, and never makes a hit in memory wait for it.
 'use strict'
 
-const { Answers } = require('./answers.js')
-const {
-  assertInvalidated,
-  assertPast,
-  assertPrefix,
-  expiryOf,
-  filed,
-  lookOf,
-  versionGiven,
-} = require('./cache-calls.js')
+const { assertInvalidated, assertPast, assertPrefix, expiryOf, lookOf, versionGiven } = require('./cache-calls.js')
+const { CacheHandle } = require('./cache-handle.js')
 const { settingOf } = require('./cache-shape.js')
-const { assertFunction } = require('./call.js')
-const { Copies } = require('./copies.js')
-const { Events } = require('./events.js')
-const { Loads } = require('./loads.js')
 const { culprit, getMany, settingsOf } = require('./many.js')
-const { memoized } = require('./memoize.js')
 const { slots } = require('./native.js')
 const { Options } = require('./options.js')
-const { SecondTier } = require('./second-tier.js')
 const { MOST_TAGS } = require('./tags.js')
-const { Values, NOTHING, UP_TO } = require('./values.js')
-const { warmed } = require('./warm.js')
+const { NOTHING, UP_TO } = require('./values.js')
 
-/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
-/** @typedef {import('./cache-shape.js').CacheShape} CacheShape */
-/** @typedef {import('./loads.js').Loader} Loader */
-
-class RemoteCache {
-  /** Set here and never again, as in cache.js. */
-  #copies = new Copies()
-  #native
-  #id
-  #place
-  #values
-  #behind
-  #loads
-  #answers
-  #events = new Events('cache', ['loaded', 'failed', 'graced'])
-  /** @type {'cache'} */
-  kind = 'cache'
-
-  /**
-   * @param {Place} place
-   * @param {number} id
-   * @param {CacheShape} shape
-   */
-  constructor(place, id, shape) {
-    this.#native = place.native
-    this.#id = id
-    this.#place = place
-    const values = new Values(place, id, shape, this.#copies)
-    const behind = new SecondTier(values, /** @type {any} */ (place).asks)
-    const loads = new Loads(values, this.#events, this, behind)
-    this.#values = values
-    this.#behind = behind
-    this.#loads = loads
-    this.#answers = new Answers(values, loads, this.#events, this)
-    this.name = place.name
-  }
-
-  /**
-   * @param {RemoteCache} cache
-   * @param {import('./cache-shape.js').CacheFunctions} functions
-   */
-  static setFunctions(cache, { codec, bulkhead, waitUntil }) {
-    cache.#values.codec = codec
-    if (bulkhead !== undefined) cache.#loads.bulkhead = bulkhead
-    if (waitUntil !== undefined) cache.#answers.waitUntil = waitUntil
-  }
-
-  /** @param {RemoteCache} cache */
-  static tellHits(cache) {
-    cache.#copies.tellAll()
-  }
-
-  /** @param {RemoteCache} cache */
-  static forgetCopies(cache) {
-    cache.#copies.clear()
-  }
+class RemoteCache extends CacheHandle {
+  /** Set here and never again, as in cache-handle.js. */
+  #copies = CacheHandle.copiesOf(this)
+  #values = CacheHandle.valuesOf(this)
+  #behind = CacheHandle.behindOf(this)
 
   /**
    * @param {string} key
@@ -151,7 +85,8 @@ class RemoteCache {
     if (since !== undefined) assertPast(this.name, since, this.#moment())
     const encoded = values.encoded(value, key)
     const ttl = values.ttlMsOf(encoded, ttlMs)
-    await this.#behind.changed(this.#native.cacheSetFar(this.#id, key, encoded, ttl, tags, since), key, encoded)
+    const ask = values.native.cacheSetFar(values.id, key, encoded, ttl, tags, since)
+    await this.#behind.changed(ask, key, encoded)
   }
 
   async moment() {
@@ -159,25 +94,29 @@ class RemoteCache {
   }
 
   #moment() {
-    const moment = this.#native.cacheMoment(this.#id)
+    const { native, id } = this.#values
+    const moment = native.cacheMoment(id)
     if (moment === undefined) throw this.#values.trouble(undefined)
     return moment
   }
 
   /** @param {string} key */
   async delete(key) {
-    return (await this.#behind.changed(this.#native.cacheDeleteFar(this.#id, key), key)) > 0
+    const { native, id } = this.#values
+    return (await this.#behind.changed(native.cacheDeleteFar(id, key), key)) > 0
   }
 
   /** @param {string} key */
   async expire(key) {
-    return (await this.#behind.changed(this.#native.cacheExpireFar(this.#id, key), key)) > 0
+    const { native, id } = this.#values
+    return (await this.#behind.changed(native.cacheExpireFar(id, key), key)) > 0
   }
 
   /** @param {string} prefix */
   async deletePrefix(prefix) {
+    const { native, id } = this.#values
     assertPrefix(this.name, prefix)
-    return this.#behind.changed(this.#native.cacheDeletePrefixFar(this.#id, prefix))
+    return this.#behind.changed(native.cacheDeletePrefixFar(id, prefix))
   }
 
   /** @param {string[]} tags */
@@ -193,59 +132,15 @@ class RemoteCache {
   }
 
   async clear() {
-    await this.#behind.changed(this.#native.cacheClearFar(this.#id))
-  }
-
-  get version() {
-    return this.#place.cold((native) => native.cacheVersionOf(this.#id)) ?? undefined
+    const { native, id } = this.#values
+    await this.#behind.changed(native.cacheClearFar(id))
   }
 
   /** @param {string | number} version */
   async setVersion(version) {
+    const { native, id } = this.#values
     const text = versionGiven(this.name, version)
-    return (await this.#behind.changed(this.#native.cacheVersionFar(this.#id, text))) > 0
-  }
-
-  /**
-   * @param {string} key
-   * @param {Loader} load
-   * @param {import('../index').LoadOptions} [options]
-   * @returns {Promise<any>}
-   */
-  getOrSet(key, load, options) {
-    try {
-      if (typeof load !== 'function') assertFunction(`getOrSet() of the cache "${this.name}"`, load)
-      if (options === undefined || options.reload !== true) {
-        const copies = this.#copies
-        const copy = copies.byKey.get(key)
-        if (copy !== undefined) {
-          if (
-            copies.turn.time < copy.freshUntil &&
-            slots[copy.slot] === copy.seen &&
-            slots[copies.epochSlot] === copy.epochSeen &&
-            --copies.left > 0
-          ) {
-            copy.used = true
-            return (copy.promise ??= Promise.resolve(copy.value))
-          }
-          if (copies.isCurrent(copy)) return (copy.promise ??= Promise.resolve(copy.value))
-        }
-      }
-      return this.#answers.value(key, load, options)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  /**
-   * @param {string} key
-   * @param {Loader} load
-   * @param {import('../index').LoadOptions} [options]
-   * @returns {Promise<any>}
-   */
-  async getOrSetEntry(key, load, options) {
-    assertFunction(`getOrSetEntry() of the cache "${this.name}"`, load)
-    return this.#answers.entry(key, load, options)
+    return (await this.#behind.changed(native.cacheVersionFar(id, text))) > 0
   }
 
   /** @param {readonly string[]} keys */
@@ -262,31 +157,12 @@ class RemoteCache {
 
   /** @param {Iterable<readonly [string, unknown, import('../index').CacheSetOptions?]>} entries */
   async setMany(entries) {
+    const { native, id } = this.#values
     const { keys, encoded, ttlsMs, tags } = settingsOf(this.#values, entries)
     if (keys.length === 0) return
-    const ask = this.#native.cacheSetManyFar(this.#id, keys, encoded, ttlsMs, tags)
+    const ask = native.cacheSetManyFar(id, keys, encoded, ttlsMs, tags)
     if (ask === undefined) throw culprit(this.#values, keys, encoded)
     await this.#behind.changed(ask)
-  }
-
-  /**
-   * @param {any} source
-   * @param {import('../index').WarmOptions} [options]
-   */
-  warm(source, options) {
-    const isBehind = async (/** @type {string} */ key) => {
-      return (await this.#behind.fetch(key, UP_TO.FRESH)) !== undefined
-    }
-    return warmed(this, this.#values, this.#loads, source, options, isBehind)
-  }
-
-  /**
-   * @template {(...args: any[]) => any} F
-   * @param {F} fn
-   * @param {import('../index').MemoizeOptions<any>} [options]
-   */
-  memoize(fn, options) {
-    return memoized(this, fn, options)
   }
 
   /** @param {{ prefix?: string }} [given] */
@@ -302,55 +178,19 @@ class RemoteCache {
     } while (cursor !== '')
   }
 
-  /** @param {string} path */
-  dump(path) {
-    return filed(this.name, 'written to', path, (path) => this.#file((native) => native.cacheDump(this.#id, path)))
-  }
-
-  /** @param {string} path */
-  restore(path) {
-    return filed(this.name, 'restored from', path, (path) =>
-      this.#file((native) => native.cacheRestore(this.#id, path)),
-    )
-  }
-
-  stats() {
-    this.#copies.tellAll()
-    return this.#place.cold((native) => {
-      const { config: _, provenance: __, ...stats } = JSON.parse(native.cacheReport(this.#id))
-      return stats
-    })
-  }
-
-  /**
-   * @param {'loaded' | 'failed' | 'graced'} event
-   * @param {(message: any) => void} listener
-   */
-  on(event, listener) {
-    return this.#events.on(event, listener)
-  }
-
-  dispose() {
-    this.#place.dispose(this.#id)
-  }
-
   /**
    * @param {readonly string[]} tags
    * @param {boolean | number} soft
    */
   async #overTags(tags, soft) {
+    const { native, id } = this.#values
     const changes = []
     // Native code reads as many as an entry may have. All are gone from memory before any of Redis is waited for.
     for (let index = 0; index < tags.length; index += MOST_TAGS) {
-      const ask = this.#native.cacheTagsFar(this.#id, tags.slice(index, index + MOST_TAGS), soft)
+      const ask = native.cacheTagsFar(id, tags.slice(index, index + MOST_TAGS), soft)
       changes.push(this.#behind.changed(ask))
     }
     await Promise.all(changes)
-  }
-
-  /** @param {(native: import('./native.js').Native) => Promise<unknown>} call */
-  #file(call) {
-    return /** @type {Promise<number>} */ (this.#place.cold(call))
   }
 }
 

@@ -7,7 +7,7 @@ const deadlines = require('./deadlines.js')
 const mailbox = require('./mailbox.js')
 const { details, troubleOf } = require('./native.js')
 
-/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
+/** @typedef {InstanceType<typeof import('./place.js').Place>} Place */
 
 /**
  * What is held, and by which numbers it is known.

@@ -4,7 +4,7 @@
 
 const { CALLS } = require('./breaker-shape.js')
 const { isKey } = require('./keys.js')
-const { Options } = require('./options.js')
+const { Options, DAY } = require('./options.js')
 
 /** @typedef {import('../index').SavedBreaker} SavedBreaker */
 /** @typedef {InstanceType<typeof Options>} Fields */
@@ -45,7 +45,16 @@ function savedBreaker(data, perKey) {
     if (!isKey(key)) throw entry.wrong('key', `of ${of} must be a non-empty string`)
     return { key, ...circuitOf(entry, of) }
   })
-  return { takenAt, circuits }
+  // Those that refuse first: should there be fewer places than keys, they are what matters.
+  return { takenAt, circuits: circuits.sort((one, other) => Number(other.open) - Number(one.open)) }
+}
+
+/**
+ * How old such data may be, in milliseconds.
+ * @param {{ maxAge?: import('../index').Duration } | undefined} options of restore()
+ */
+function maxAgeOf(options) {
+  return new Options('restore()', options, ['maxAge']).duration('maxAge', { max: 365 * DAY, fallback: 3_600_000 })
 }
 
 /** @param {any} data */
@@ -115,4 +124,4 @@ function number(fields, name, of, max) {
   return value
 }
 
-module.exports = { savedBreaker, VERSION }
+module.exports = { savedBreaker, maxAgeOf, VERSION }

@@ -96,16 +96,15 @@ class SecondTier {
    * all when that is known already
    */
   claim(key, receipt, purpose) {
-    const { native, id, name, shape } = this.#values
+    const { native, id } = this.#values
     const ask = native.cacheClaim(id, key, receipt, purpose)
     if (ask === undefined) throw this.#values.trouble(key)
     if (typeof ask === 'boolean') return undefined
     return this.#asks.settled(ask, (code) => {
       if (code === CODE.HIT) return this.#found()
       if (code === CODE.FOREIGN) this.#warn(key)
-      if (code !== CODE.GONE) return undefined
-      const message = `a load for the cache "${name}" took longer than ${shape.loadTimeoutMs} ms`
-      throw new Refusal({ code: 'E_TIMEOUT', primitive: name, message })
+      if (code === CODE.GONE) throw this.#values.tooLate()
+      return undefined
     })
   }
 

@@ -5,9 +5,10 @@
 const { keyTrouble } = require('./keys.js')
 const { misuse, shown } = require('./misuse.js')
 const { details, TROUBLE, troubleOf } = require('./native.js')
+const { Refusal } = require('./refusals.js')
 const { Turn, turn } = require('./turn.js')
 
-/** @typedef {InstanceType<typeof import('./spillway.js').Place>} Place */
+/** @typedef {InstanceType<typeof import('./place.js').Place>} Place */
 /** @typedef {import('./codecs.js').Codec} Codec */
 /** @typedef {import('./copies.js').Numbers} Numbers */
 /** @typedef {{ -readonly [Field in keyof import('../index').CacheEntry<any>]: import('../index').CacheEntry<any>[Field] }} Entry */
@@ -85,6 +86,19 @@ class Values {
     if (found === null) return undefined
     if (found === undefined) throw this.trouble(key)
     return this.entryTaken(key, found)
+  }
+
+  /**
+   * Whatever is there still, for who is about to replace it.
+   * @param {string} key
+   */
+  previous(key) {
+    try {
+      return this.look(key, UP_TO.ANY)?.value
+    } catch {
+      // Unreadable, or the cache has ended: there is nothing to go by.
+      return undefined
+    }
   }
 
   /**
@@ -188,6 +202,12 @@ class Values {
     if (details[7] === TROUBLE.KEY) return keyTrouble(this, key)
     if (details[7] === TROUBLE.VALUE_TOO_LARGE) return this.tooLarge(key, encoded ?? '')
     return troubleOf(this.kind, this.name)
+  }
+
+  /** Why a load brought nothing: it took longer than one may. */
+  tooLate() {
+    const message = `a load for the cache "${this.name}" took longer than ${this.shape.loadTimeoutMs} ms`
+    return new Refusal({ code: 'E_TIMEOUT', primitive: this.name, message })
   }
 
   /**

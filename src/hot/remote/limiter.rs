@@ -20,7 +20,7 @@ use spillway_engine::redis;
 use spillway_engine::store::fingerprint::Key;
 use std::sync::Arc;
 
-/// Numbers of a decision, and of a row of `farConsumeMany`. `lib/remote-limiter.js` has the same.
+/// Numbers of a decision, and of a row of `farConsumeMany`. `lib/remote-decision.js` has the same.
 const ROW: usize = 7;
 
 /// How many charges may be made together, at most.

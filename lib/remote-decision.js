@@ -24,10 +24,21 @@ const ROW = 7
  * @param {number} cost
  */
 function admitted(owner, key, cost) {
-  const [remaining, resetMs, date, by] = [details[0] | 0, details[2], details[4], details[5]]
-  const { limit, name } = owner
-  const decision = new Decision(true, 'allowed', limit, remaining, cost, 0, resetMs, name, owner, key, date)
-  decision.decidedBy = DECIDED_BY[by]
+  const remaining = details[0] | 0
+  const decision = new Decision(
+    true,
+    'allowed',
+    owner.limit,
+    remaining,
+    cost,
+    0,
+    details[2],
+    owner.name,
+    owner,
+    key,
+    details[4],
+  )
+  decision.decidedBy = DECIDED_BY[details[5]]
   return decision
 }
 

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use spillway_engine::clock::{Nanos, monotonic};
 use spillway_engine::primitive::breaker::Transition;
 use spillway_engine::primitive::remote::keeper::Pulse;
+use spillway_engine::redis::after_batch;
 use spillway_engine::store::entry::Value;
 use spillway_engine::store::ledger::{Letter, Post};
 use std::collections::VecDeque;
@@ -177,9 +178,9 @@ impl Mailbox {
     }
 
     /// As [`Mailbox::post`], by who may be on the thread of this environment without a look into its mailbox thereafter.
-    fn post_anywhere(&self, mail: Mail) {
+    fn post_anywhere(self: Arc<Self>, mail: Mail) {
         if self.put(mail) {
-            self.wake_up();
+            after_batch(move || self.wake_up());
         }
     }
 

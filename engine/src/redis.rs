@@ -1,6 +1,7 @@
 //! The remote store: Redis and Valkey, one connection for all primitives, off the event loop. Owns how commands get there and how
 //! their replies come back. Decides nothing of what a primitive decides, and never keeps anybody waiting past his deadline.
 
+mod batch;
 mod cluster;
 mod connect;
 pub mod dial;
@@ -32,11 +33,12 @@ pub mod wire;
 
 /// What Redis answers with.
 pub use ::redis::Value;
+pub use batch::after_batch;
 pub use dial::Obstacle;
 pub use examine::{Examined, Findings, examine};
 pub use fleet::{Fleet, Member};
 pub use open::{Opened, open};
 pub use push::{Listener, Listening, Push};
-pub use request::{Again, Ask, Done, Grouped, Remote, Request, Script, Trouble};
+pub use request::{Again, Ask, Done, Grouped, Remote, Request, Script, Trouble, packed};
 pub use sign_on::Server;
 pub use target::{Address, Mode, Secret, Target, Tls};

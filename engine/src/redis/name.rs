@@ -4,6 +4,7 @@
 //! lies together. In prefix and name `%`, `:`, `{` and `}` are written as `%xx`, so an ACL or a SCAN can go by `spillway:<prefix>:*`.
 
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
 /// The beginning of every key of one primitive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Home {
     /// A key of a fixed length, whatever its id: 128 bits of SHA-256, so that who chooses ids cannot make two meet.
     pub fn hashed(&self, id: &[u8], part: &str) -> Vec<u8> {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut key = Vec::with_capacity(self.0.len() + 34 + part.len());
+        let mut key = Vec::with_capacity(self.0.len() + 34 + part.len().max(ROOM));
         key.extend_from_slice(self.0.as_bytes());
         key.push(b'{');
         for byte in Sha256::digest(id).iter().take(16) {
@@ -55,6 +56,9 @@ impl Home {
     }
 }
 
+/// Left free behind a hashed id, for the part that follows.
+const ROOM: usize = 24;
+
 /// The slot of a key in a cluster: CRC-16/XMODEM of what is between its first braces.
 pub fn slot_of(key: &[u8]) -> u16 {
     let tagged = key.iter().position(|&byte| byte == b'{').and_then(|open| {
@@ -65,12 +69,15 @@ pub fn slot_of(key: &[u8]) -> u16 {
     crc16::State::<crc16::XMODEM>::calculate(tagged.unwrap_or(key)) % 16_384
 }
 
+/// A text as bytes: most are short.
+pub type Bytes = SmallVec<[u8; 64]>;
+
 /// UTF-16 as bytes, in a way that no two texts share: UTF-8, and lone surrogates as three bytes each (WTF-8).
-pub fn bytes_of(units: &[u16]) -> Vec<u8> {
+pub fn bytes_of(units: &[u16]) -> Bytes {
     if units.iter().all(|unit| *unit < 0x80) {
         return units.iter().map(|unit| *unit as u8).collect();
     }
-    let mut bytes = Vec::with_capacity(units.len() + 8);
+    let mut bytes = Bytes::with_capacity(units.len() + 8);
     for decoded in char::decode_utf16(units.iter().copied()) {
         match decoded {
             Ok(character) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),

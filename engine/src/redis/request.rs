@@ -124,6 +124,14 @@ impl Request {
         request
     }
 
+    /// Arguments that [`packed`] has made.
+    #[must_use]
+    pub fn packed(mut self, count: usize, arguments: &[u8]) -> Self {
+        self.body.extend_from_slice(arguments);
+        self.count += count;
+        self
+    }
+
     /// What follows is this key's own: what came before it has in common with others.
     #[must_use]
     pub fn own(mut self) -> Self {
@@ -231,6 +239,13 @@ impl Request {
         }
         out.extend_from_slice(&self.body);
     }
+}
+
+/// Arguments as they are sent, for what is asked again and again.
+pub fn packed<'a>(arguments: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut out = Vec::new();
+    arguments.for_each(|argument| push_bulk(&mut out, argument));
+    out
 }
 
 pub(super) fn push_count(out: &mut Vec<u8>, count: usize) {

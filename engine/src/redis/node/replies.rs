@@ -6,10 +6,10 @@ use super::health::Tidings;
 use super::pending::Pending;
 use super::pipeline::Entry;
 use crate::clock::monotonic;
-use crate::redis::merge;
 use crate::redis::refusal::{Judgement, Refusal, judge, text};
 use crate::redis::reply::Framer;
 use crate::redis::request::{Sharing, Trouble};
+use crate::redis::{batch, merge};
 use ::redis::Value;
 use bytes::BytesMut;
 use std::sync::Arc;
@@ -73,6 +73,7 @@ fn hand_out(node: &Arc<Node>, connection: &Connection, answered: &mut Vec<(Entry
     if answered.is_empty() {
         return;
     }
+    let _together = batch::Batch::open();
     let now = monotonic();
     let stalled = node.traffic.was_stalled(now);
     let mut batch = Batch::default();

@@ -1,14 +1,14 @@
 //! Where the keys of one cache lie in Redis. Owns that two keys never share a place, and the way back from a place to its key.
 //! Never asks anything.
 
-use crate::redis::name::{Home, bytes_of, slot_of};
+use crate::redis::name::{Bytes, Home, bytes_of, slot_of};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Where one key lies: its entry, and who loads it, in one slot.
 #[derive(Debug)]
 pub(super) struct Spot {
     /// The key as bytes.
-    pub(super) id: Vec<u8>,
+    pub(super) id: Bytes,
     pub(super) entry: Vec<u8>,
     pub(super) flight: Vec<u8>,
     pub(super) slot: u16,

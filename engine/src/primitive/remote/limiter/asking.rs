@@ -11,6 +11,7 @@ use crate::policy::rate::{Answer, Verdict};
 use crate::redis::name::slot_of;
 use crate::redis::{Again, Ask, Request, Trouble, Value};
 use crate::store::fingerprint::{Fingerprint, Key};
+use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -181,7 +182,7 @@ impl RemoteLimiter {
     /// Put the question; `done` gets what was answered and when, by the clock of Redis.
     pub(super) fn put(
         self: &Arc<Self>,
-        put: Put,
+        mut put: Put,
         tries: u8,
         done: impl FnOnce(&Put, Result<(Outcome, Ticks), Trouble>) + Send + 'static,
     ) {
@@ -191,18 +192,20 @@ impl RemoteLimiter {
         } else {
             0
         };
-        let Put { measure, stem, cost, least, patience, looks, sent, .. } = &put;
-        let cell = measure.cell(stem, window);
+        let Put { measure, stem, cost, least, patience, looks, sent, .. } = &mut put;
+        let slot = self.slot_of(stem);
         let question =
             Question { measure, cost: *cost, least: *least, patience: *patience, window, nonce, looks: *looks };
         // Windows with cells of their own have their blocks elsewhere.
         let (request, again) = if measure.unit().is_some() {
-            let request = Request::script(&TOGETHER, [measure.home(stem), cell].iter()).arg("1").arg("1");
+            let keys = [measure.home(stem), measure.cell(stem, window)];
+            let request = Request::script(&TOGETHER, keys.iter()).arg("1").arg("1");
             (question.put(request).arg("0"), if *looks { Again::Yes } else { Again::No })
         } else {
-            (question.put(Request::script(&CHARGE, [cell].iter())), Again::Yes)
+            // It is not asked about anywhere else.
+            (question.put(Request::script(&CHARGE, [measure.only_cell(take(stem))].iter())), Again::Yes)
         };
-        let (this, sent, slot) = (self.clone(), *sent, self.slot_of(stem));
+        let (this, sent) = (self.clone(), *sent);
         self.send_to(request, slot, again, sent, move |reply| {
             let read = if put.measure.unit().is_some() { scripts::together } else { scripts::charge };
             let answered = match reply.and_then(|value| read(value, &nonce)) {

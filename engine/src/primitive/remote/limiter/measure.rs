@@ -11,6 +11,7 @@ use crate::policy::sliding_window::{MAX_LIMIT, SlidingWindow};
 use crate::policy::{Step, rate};
 use crate::primitive::limit::LimitConfig;
 use crate::primitive::rule::Algorithm;
+use crate::redis::packed;
 
 /// The finest rate: one unit per 10 µs. A decision of a script takes about as long.
 const FLOOR: Ticks = 10;
@@ -44,6 +45,8 @@ pub(super) struct Measure {
     part: String,
     /// The three numbers of the rate, as the judges in Lua take them.
     rate: [String; 3],
+    /// All six arguments of a charge of one unit, where they are always the same.
+    plain: Option<Vec<u8>>,
     /// One more, of windows that are shifted.
     step: u64,
     limit: u32,
@@ -96,7 +99,7 @@ impl Measure {
             part = format!("{part}:{name}");
         }
         let (rate, step) = match rule {
-            Rule::Bucket(bucket) => ([bucket.period(), bucket.tolerance(), 0], 0),
+            Rule::Bucket(bucket) => ([bucket.period(), bucket.tolerance(), bucket.tolerance()], 0),
             Rule::Sliding(_, shift) => {
                 ([u64::from(limit), window, window.div_ceil(1 << shift)], if shift > 0 { 1 << shift } else { 0 })
             }
@@ -104,7 +107,11 @@ impl Measure {
             Rule::Counted(_, unit) => ([u64::from(limit), window, unit], 0),
         };
         let rate = rate.map(|number| number.to_string());
-        Ok(Measure { rule, part, rate, step, limit, burst, shadow })
+        let [one, two, three] = rate.each_ref().map(String::as_bytes);
+        let alone = [letter as u8];
+        let plain = (step == 0 && !matches!(rule, Rule::Counted(..)))
+            .then(|| packed([&alone[..], b"1", one, two, three, b""].into_iter()));
+        Ok(Measure { rule, part, rate, plain, step, limit, burst, shadow })
     }
 
     /// Whether it counts in the same cells.
@@ -115,6 +122,11 @@ impl Measure {
     /// How the judges in Lua call its algorithm.
     pub(super) fn letter(&self) -> u8 {
         letter_of(&self.rule)
+    }
+
+    /// Six arguments for one unit, as they are sent; none where they depend on more.
+    pub(super) fn plain(&self) -> Option<&[u8]> {
+        self.plain.as_deref()
     }
 
     /// Whether it counts without denying.
@@ -180,6 +192,12 @@ impl Measure {
             name.extend_from_slice(window.to_string().as_bytes());
         }
         name
+    }
+
+    /// The same of a limit whose windows have no cells of their own.
+    pub(super) fn only_cell(&self, mut stem: Vec<u8>) -> Vec<u8> {
+        stem.extend_from_slice(self.part.as_bytes());
+        stem
     }
 
     /// Where blocks of a key are, if this is the only limit: in the cell itself, but for windows with cells of their own.

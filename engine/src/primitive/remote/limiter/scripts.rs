@@ -66,8 +66,16 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
+    /// One unit, now or not at all.
+    fn is_plain(&self) -> bool {
+        self.cost == 1 && self.least == 1 && self.patience == 0 && !self.looks
+    }
+
     /// Its six arguments, and the nonce.
     pub(super) fn put(&self, request: Request) -> Request {
+        if let Some(plain) = self.measure.plain().filter(|_| self.is_plain()) {
+            return request.packed(6, plain).own().arg(self.nonce.bytes());
+        }
         let request = request.arg([self.measure.letter()]).number(self.cost.into());
         let request = self.measure.rate(self.patience).into_iter().fold(request, |request, number| match number {
             Number::Text(text) => request.arg(text),

@@ -6,10 +6,10 @@ use crate::environment::Handle;
 use napi::Env;
 use napi_derive::napi;
 use spillway_engine::primitive::limit::Provenance;
+use spillway_engine::primitive::remote::books::FailMode;
 use spillway_engine::primitive::remote::bulkhead::RemoteBulkheadConfig;
 use spillway_engine::primitive::remote::keeper::Holder;
 use spillway_engine::primitive::remote::lease::LeaseConfig;
-use spillway_engine::primitive::remote::line::FailMode;
 use spillway_engine::primitive::remote::rights::RightsHandle;
 use std::sync::Arc;
 

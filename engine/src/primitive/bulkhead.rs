@@ -55,21 +55,21 @@ pub struct Bulkhead {
 /// What a snapshot says of a bulkhead.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct BulkheadReport {
-    config: BulkheadConfig,
-    provenance: Provenance,
-    in_use: u64,
-    waiting: usize,
-    waiting_by_priority: ByPriority,
+pub struct BulkheadReport<C = BulkheadConfig> {
+    pub(super) config: C,
+    pub(super) provenance: Provenance,
+    pub(super) in_use: u64,
+    pub(super) waiting: usize,
+    pub(super) waiting_by_priority: ByPriority,
     /// The most that ever waited at once, for one key.
-    peak_waiting: usize,
+    pub(super) peak_waiting: usize,
     /// Keys with permits out.
-    keys: usize,
-    admitted: u64,
-    refused: u64,
-    left: u64,
-    expired: u64,
-    wait: WaitReport,
+    pub(super) keys: usize,
+    pub(super) admitted: u64,
+    pub(super) refused: u64,
+    pub(super) left: u64,
+    pub(super) expired: u64,
+    pub(super) wait: WaitReport,
 }
 
 #[derive(Debug, Serialize)]

@@ -1,5 +1,6 @@
 //! Primitives whose state lives in Redis. Each joins the remote store to what it decides here when that store is gone.
 
+pub mod books;
 pub mod bulkhead;
 pub mod cache;
 mod ear;
@@ -8,6 +9,7 @@ pub mod keeper;
 pub mod lease;
 pub mod limiter;
 pub mod line;
+pub mod right;
 pub mod rights;
 pub mod sleeper;
 

@@ -36,6 +36,7 @@ const NEEDED: &[&str] = &[
     "HGET K field",
     "HSET K field value",
     "INCRBY K 1",
+    "MGET K",
     "PEXPIRE K 1000",
     "PTTL K",
     "SET K value",

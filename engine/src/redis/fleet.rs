@@ -2,7 +2,8 @@
 //! Never forgets, while Redis is away, who was there: the fewer it believed in, the more each would admit.
 
 use super::name::Home;
-use super::request::{Again, Ask, Remote, Request, Script, Trouble};
+use super::request::{Again, Ask, Remote, Request, Trouble};
+use super::script::Script;
 use super::talk::text;
 use super::{Value, name, thread};
 use crate::clock::{MILLI, monotonic};

@@ -1,7 +1,9 @@
 //! Decisions of one script that leave together. Owns how they become one call, and whose the parts of its reply are. Never reorders
 //! requests.
 
-use super::request::{Grouped, Request, Script, Sharing, push_bulk, push_count};
+use super::pack::{push_bulk, push_count};
+use super::request::Request;
+use super::script::{Grouped, Script, Sharing};
 use ::redis::Value;
 
 /// Requests in one call at most: Redis serves nobody else meanwhile.

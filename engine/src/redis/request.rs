@@ -1,85 +1,10 @@
-//! What is asked of Redis and how it is answered. Owns the packing of commands. Never sends anything.
+//! What is asked of Redis and how it is answered. Owns what a command is made of. Never sends anything.
 
+use super::pack::{DIGITS, decimal, push_bulk, push_count};
+use super::script::{Script, Sharing};
 use crate::clock::Nanos;
 use ::redis::Value;
-use sha1_smol::Sha1;
 use std::fmt;
-use std::sync::OnceLock;
-
-/// How a script takes what is asked of it in one turn, each for one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sharing {
-    /// One by one.
-    None,
-    /// Together: for each key so many arguments, and one element of the reply.
-    Each(usize),
-    /// Together, in groups: see [`Script::grouped`].
-    Grouped(Grouped),
-}
-
-/// What [`Script::grouped`] takes and answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grouped {
-    /// Arguments that all keys of a group have in common.
-    pub common: usize,
-    /// Arguments of each key.
-    pub own: usize,
-    /// Elements of the reply that are for everybody.
-    pub head: usize,
-    /// Elements of the reply for each key.
-    pub row: usize,
-}
-
-/// A Lua script, known to Redis by its digest once it has run.
-pub struct Script {
-    source: &'static str,
-    digest: OnceLock<String>,
-    sharing: Sharing,
-}
-
-impl Script {
-    /// The script with this source.
-    pub const fn new(source: &'static str) -> Self {
-        Script { source, digest: OnceLock::new(), sharing: Sharing::None }
-    }
-
-    /// A script that loops over its keys, each with so many arguments, and answers with one element for each: what is asked of it
-    /// in one turn, each for one key, is one call where there is no cluster. Who asks gets the element of his key.
-    pub const fn many(source: &'static str, args_per_key: usize) -> Self {
-        Script { source, digest: OnceLock::new(), sharing: Sharing::Each(args_per_key) }
-    }
-
-    /// The same for what is asked very often. Its arguments: for each group of neighbours with the same `common` arguments how many
-    /// they are, those, and the `own` ones of each. Its reply is one flat list, `head` and a `row` for each key. Who asks gets the
-    /// head and the row of his key.
-    pub const fn grouped(source: &'static str, grouped: Grouped) -> Self {
-        Script { source, digest: OnceLock::new(), sharing: Sharing::Grouped(grouped) }
-    }
-
-    /// Whether so many arguments are those of one key.
-    fn takes(&self, arguments: usize) -> bool {
-        match self.sharing {
-            Sharing::None => false,
-            Sharing::Each(each) => arguments == each,
-            Sharing::Grouped(Grouped { common, own, .. }) => arguments == 1 + common + own,
-        }
-    }
-
-    /// How it is shared.
-    pub(super) fn sharing(&self) -> Sharing {
-        self.sharing
-    }
-
-    /// What it says.
-    pub fn source(&self) -> &'static str {
-        self.source
-    }
-
-    /// The name Redis knows it by: SHA-1, in hexadecimal.
-    pub fn digest(&self) -> &str {
-        self.digest.get_or_init(|| Sha1::from(self.source).digest().to_string())
-    }
-}
 
 #[derive(Clone, Copy)]
 enum Head {
@@ -116,7 +41,7 @@ impl Request {
         let first = request.body.len();
         let mut request = keys.fold(request, |request, key| request.arg(key));
         let arguments = request.body.len();
-        if let Sharing::Grouped(_) = script.sharing {
+        if let Sharing::Grouped(_) = script.sharing() {
             request.body.extend_from_slice(ALONE);
             request.count += 1;
         }
@@ -179,7 +104,7 @@ impl Request {
     /// How its reply is shared out.
     pub(super) fn sharing(&self) -> Sharing {
         match self.head {
-            Head::Script(script) if self.keys == 1 => script.sharing,
+            Head::Script(script) if self.keys == 1 => script.sharing(),
             _ => Sharing::None,
         }
     }
@@ -238,48 +163,6 @@ impl Request {
             }
         }
         out.extend_from_slice(&self.body);
-    }
-}
-
-/// Arguments as they are sent, for what is asked again and again.
-pub fn packed<'a>(arguments: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut out = Vec::new();
-    arguments.for_each(|argument| push_bulk(&mut out, argument));
-    out
-}
-
-pub(super) fn push_count(out: &mut Vec<u8>, count: usize) {
-    push_line(out, b'*', count);
-}
-
-pub(super) fn push_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.reserve(bytes.len() + DIGITS + 5);
-    push_line(out, b'$', bytes.len());
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
-}
-
-fn push_line(out: &mut Vec<u8>, sign: u8, count: usize) {
-    out.push(sign);
-    out.extend_from_slice(decimal(count as u64, &mut [0; DIGITS]));
-    out.extend_from_slice(b"\r\n");
-}
-
-/// As many as a number has at most.
-const DIGITS: usize = 20;
-
-/// The number in decimal, without an allocation.
-fn decimal(number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
-    let (mut at, mut rest) = (DIGITS, number);
-    loop {
-        at -= 1;
-        if let Some(digit) = digits.get_mut(at) {
-            *digit = b'0' + (rest % 10) as u8;
-        }
-        rest /= 10;
-        if rest == 0 {
-            return digits.get(at..).unwrap_or_default();
-        }
     }
 }
 

@@ -254,6 +254,18 @@ fn nobody_is_locked_out_for_longer_than_a_window_by_a_clock_that_went_back() {
 }
 
 #[test]
+fn a_key_that_is_charged_twice_in_one_call_lasts_as_long_as_both_charges() {
+    let (server, store) = store();
+    let limiter = open("it", strict(vec![bucket(10, 10_000.0, 10)]), &store);
+    let key = Text::new("ada");
+    // What the first would be stored for is long enough for the second, but it is never stored.
+    assert!(all(&[(&limiter, &key, 4), (&limiter, &key, 1)], store.now()).ok);
+    let name = server.tell(&["RANDOMKEY"]);
+    let left: i64 = server.tell(&["PTTL", &name]).trim_start_matches(':').parse().unwrap();
+    assert!((4_900..=6_300).contains(&left), "{left} ms");
+}
+
+#[test]
 fn cells_end_by_themselves_and_not_before() {
     use crate::asking::link_to;
     use crate::limiters::open_on;

@@ -3,7 +3,7 @@
 use crate::asking::{ask, ask_within, command, until, until_within};
 use crate::opening::{examined, opened, target_of};
 use crate::push::{Notes, publish};
-use crate::server::{Server, free_port};
+use crate::server::{Server, free_port, program};
 use spillway_engine::clock::MILLI;
 use spillway_engine::redis::{Mode, Obstacle, Secret, Target, Value};
 use std::fs;
@@ -30,7 +30,7 @@ impl Sentinel {
             directory.display()
         );
         fs::write(&file, lines).unwrap();
-        let child = Command::new("redis-server")
+        let child = Command::new(program())
             .args([file.to_str().unwrap(), "--sentinel"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -142,7 +142,8 @@ fn the_master_is_found_and_followed_when_it_is_another() {
     let begun = Instant::now();
     until("writable", || ask_within(&*opened.link, command(&["SET", "k", "third"]), 200 * MILLI) == Ok(Value::Okay));
     let took = begun.elapsed();
-    assert!(took < Duration::from_millis(1_000), "{took:?}");
+    // Sentinels name the new master when they see it as one, and they look once a second.
+    assert!(took < Duration::from_millis(2_000), "{took:?}");
 }
 
 #[test]

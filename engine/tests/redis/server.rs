@@ -5,11 +5,23 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// What is started: the program that `REDIS_SERVER` names, else the system's redis-server, else its valkey-server.
+pub fn program() -> &'static str {
+    static PROGRAM: OnceLock<String> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let folders = std::env::var_os("PATH").unwrap_or_default();
+        let is_there = |name: &&str| std::env::split_paths(&folders).any(|folder| folder.join(name).is_file());
+        let found = ["redis-server", "valkey-server"].into_iter().find(is_there).unwrap_or("redis-server");
+        std::env::var("REDIS_SERVER").unwrap_or_else(|_| found.to_owned())
+    })
+}
 
 /// A `redis-server`.
 pub struct Server {
@@ -48,7 +60,7 @@ impl Server {
 
     /// Start it once more on its port, after [`Server::kill`].
     pub fn restart(&mut self) {
-        let child = Command::new("redis-server")
+        let child = Command::new(program())
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--dir", self.directory.to_str().unwrap(), "--enable-debug-command", "yes"])
             .args(&self.arguments)
@@ -57,7 +69,8 @@ impl Server {
             .spawn()
             .unwrap_or_else(|error| {
                 panic!(
-                    "redis-server does not start ({error}): these tests need it; `apt-get install redis-server` has it"
+                    "{} does not start ({error}): these tests need it; `apt-get install redis-server` has it",
+                    program()
                 )
             });
         self.child = Some(child);

@@ -2,10 +2,10 @@
 //! Never waits in Redis, and never keeps a permit that nobody renews.
 
 use super::Far;
-use super::line::{Books, FailMode};
+use super::books::{Books, FailMode};
 use super::rights::{Load, Rights, RightsConfig};
 use crate::clock::{MILLI, Nanos};
-use crate::primitive::bulkhead::{ByPriority, WaitReport};
+use crate::primitive::bulkhead::{BulkheadReport, ByPriority, WaitReport};
 use crate::primitive::life::Life;
 use crate::primitive::limit::Provenance;
 use crate::primitive::registry::Identity;
@@ -42,24 +42,14 @@ pub struct RemoteBulkheadConfig {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RemoteBulkheadReport {
-    config: RemoteBulkheadConfig,
-    provenance: Provenance,
-    in_use: u64,
-    waiting: usize,
-    waiting_by_priority: ByPriority,
-    peak_waiting: usize,
-    keys: usize,
-    admitted: u64,
-    refused: u64,
-    left: u64,
-    expired: u64,
+    #[serde(flatten)]
+    own: BulkheadReport<RemoteBulkheadConfig>,
     /// Decided by the fail mode, either way.
     unavailable: u64,
     /// Permits of holders that died with them.
     taken_over: u64,
     /// Releases that have not reached Redis.
     owed: usize,
-    wait: WaitReport,
 }
 
 /// One bulkhead over hosts, as the threads of this process share it.
@@ -107,7 +97,7 @@ impl RemoteBulkhead {
             let queued = books.queued.lock();
             (queued.served, queued.most, queued.waits.as_deref().map(WaitReport::of).unwrap_or_default())
         };
-        RemoteBulkheadReport {
+        let own = BulkheadReport {
             config: self.config.clone(),
             provenance: self.config.provenance.clone(),
             in_use,
@@ -119,10 +109,13 @@ impl RemoteBulkhead {
             refused: books.refused.load(Ordering::Relaxed),
             left: books.left.load(Ordering::Relaxed),
             expired: books.expired.load(Ordering::Relaxed),
+            wait,
+        };
+        RemoteBulkheadReport {
+            own,
             unavailable: books.unavailable.load(Ordering::Relaxed),
             taken_over: books.taken_over.load(Ordering::Relaxed),
             owed: self.rights.owed(),
-            wait,
         }
     }
 }

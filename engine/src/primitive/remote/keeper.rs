@@ -8,10 +8,11 @@
 
 use super::holders::{Holders, Spot, Ticket, Told, Wish};
 use super::line::Line;
+use super::right::{Right, margin, step};
 use super::sleeper::{Chore, Timepiece};
 use crate::clock::{MILLI, Nanos};
 use crate::redis::Trouble;
-use crate::store::ledger::{Ledger, Receipt};
+use crate::store::ledger::Ledger;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -35,47 +36,6 @@ pub struct Holder {
     pub ledger: Arc<Ledger>,
     /// Its sign of life.
     pub pulse: Arc<dyn Pulse>,
-}
-
-/// A right that is out here.
-pub(super) struct Right {
-    pub(super) wish: Wish,
-    pub(super) line: Arc<Line>,
-    pub(super) holder: Arc<Holder>,
-    pub(super) receipt: Receipt,
-    /// When the request was sent that it rests on.
-    pub(super) since: Nanos,
-    /// Whether the last renewal got no answer.
-    pub(super) in_doubt: bool,
-    due: Nanos,
-    asking: bool,
-}
-
-impl Right {
-    pub(super) fn new(wish: Wish, line: Arc<Line>, holder: Arc<Holder>, receipt: Receipt, since: Nanos) -> Self {
-        Right { wish, line, holder, receipt, since, in_doubt: false, due: 0, asking: false }
-    }
-
-    /// The local deadline.
-    fn ends_at(&self) -> Nanos {
-        self.since.saturating_add(self.wish.ttl).saturating_sub(margin(self.wish.ttl))
-    }
-
-    /// On a grid, so that the rights of a moment are renewed together.
-    fn next(&self, now: Nanos, max_stall: Nanos) -> Nanos {
-        let step = step(self.wish.ttl, max_stall);
-        let grid = (step / 8).max(1);
-        ((now + step) / grid * grid).max(now + 1).min(self.ends_at())
-    }
-}
-
-/// How long before its expiry a right is not believed any more: clocks that differ by a hundredth, and what a round trip hides.
-pub fn margin(ttl: Nanos) -> Nanos {
-    ttl / 100 + 2 * MILLI
-}
-
-fn step(ttl: Nanos, max_stall: Nanos) -> Nanos {
-    (ttl / 3).min(max_stall / 3)
 }
 
 /// A release that has not arrived.

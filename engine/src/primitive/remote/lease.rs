@@ -2,8 +2,8 @@
 //! Never lets anybody in whom the store has not: whoever cannot ask does not hold.
 
 use super::Far;
+use super::books::FailMode;
 use super::bulkhead::nanos;
-use super::line::FailMode;
 use super::rights::{Rights, RightsConfig};
 use crate::clock::{MILLI, Nanos};
 use crate::primitive::life::Life;

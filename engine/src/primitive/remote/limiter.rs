@@ -5,6 +5,7 @@
 //! exactly below 2^53: the scripts in `redis/lua/limiter` say where.
 
 mod asking;
+mod config;
 mod counted;
 mod credits;
 mod decision;
@@ -13,12 +14,18 @@ mod hours;
 mod known;
 mod lending;
 mod measure;
+mod plan;
+mod report;
 mod returns;
 mod round;
 mod scripts;
 mod stand_in;
+mod steps;
 
+pub use config::{Mode, RemoteLimiterConfig};
 pub use decision::{By, RemoteDecision, RemoteReason};
+pub use plan::RemotePlan;
+pub use report::RemoteLimiterReport;
 pub use round::{RemoteAsk, consume_all};
 pub use stand_in::FailMode;
 
@@ -27,7 +34,6 @@ use crate::clock::{Moment, Nanos, monotonic, wall};
 use crate::error::{Code, Fault};
 use crate::policy::rate::{Answer, Verdict};
 use crate::primitive::life::Life;
-use crate::primitive::limit::LimitConfig;
 use crate::primitive::registry::Identity;
 use crate::redis::name::{Home, bytes_of};
 use crate::store::fingerprint::Key;
@@ -37,104 +43,10 @@ use hours::Hours;
 use known::Known;
 use measure::Measure;
 use parking_lot::Mutex;
-use serde::{Serialize, Serializer};
+use report::Counts;
 use stand_in::StandIn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// How a limiter over Redis decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Redis is asked for every decision.
-    Strict,
-    /// A share of the units is taken ahead and spent here. N processes admit at most N · (share − 1) units beyond the limit, and in
-    /// windows none.
-    Lease,
-}
-
-/// What a limiter over Redis is made of. All of its limits pass, or none is charged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RemoteLimiterConfig {
-    /// At least one.
-    pub limits: Vec<LimitConfig>,
-    /// What it answers while Redis cannot be asked.
-    pub fail_mode: FailMode,
-    /// How it decides.
-    pub mode: Mode,
-    /// The most units taken ahead for a key. By default a quarter of what is free at once, divided by the processes there are.
-    pub share: Option<u32>,
-    /// Whether a cost that was refused is refused again until the time that Redis named, without asking.
-    pub remember_denials: bool,
-}
-
-// As a list of its limits, each with what holds for all: so a mismatch is told by option, as that of a local limiter is.
-impl Serialize for RemoteLimiterConfig {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Whole<'a> {
-            #[serde(flatten)]
-            limit: &'a LimitConfig,
-            fail_mode: FailMode,
-            mode: Mode,
-            share: Option<u32>,
-            remember_denials: bool,
-        }
-        let &RemoteLimiterConfig { ref limits, fail_mode, mode, share, remember_denials } = self;
-        serializer.collect_seq(limits.iter().map(|limit| Whole { limit, fail_mode, mode, share, remember_denials }))
-    }
-}
-
-/// Another rate in place of a limit's own, for one call.
-#[derive(Clone)]
-pub struct RemotePlan {
-    measure: Arc<Measure>,
-    /// Whether it counts in the same cells.
-    same_cell: bool,
-}
-
-/// What is counted.
-#[derive(Debug, Default)]
-struct Counts {
-    allowed: AtomicU64,
-    limited: AtomicU64,
-    blocked: AtomicU64,
-    shadowed: AtomicU64,
-    /// Decided here, with credit or by a denial that is remembered.
-    leased: AtomicU64,
-    /// The fail mode spoke.
-    unavailable: AtomicU64,
-    /// Another application's data was found.
-    foreign: AtomicU64,
-}
-
-/// What a snapshot says of a limiter over Redis.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RemoteLimiterReport {
-    config: Option<LimitConfig>,
-    limits: Vec<RemoteLimitReport>,
-    fail_mode: FailMode,
-    mode: Mode,
-    share: u32,
-    /// Keys of which something is remembered here.
-    keys: usize,
-    allowed: u64,
-    limited: u64,
-    blocked: u64,
-    shadowed: u64,
-    leased: u64,
-    unavailable: u64,
-    foreign: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct RemoteLimitReport {
-    #[serde(flatten)]
-    config: LimitConfig,
-    provenance: serde_json::Value,
-}
+use std::sync::atomic::Ordering;
 
 /// What reads both clocks when an answer comes.
 type Clocks = Arc<dyn Fn() -> Moment + Send + Sync>;
@@ -161,9 +73,6 @@ pub struct RemoteLimiter {
 
 /// Keys of which something is remembered at most; about 200 bytes each. Those beyond are asked about.
 const MOST_REMEMBERED: usize = 1 << 16;
-
-/// The windows that the plans of one limit may have beside its own.
-const WINDOWS: usize = 16;
 
 impl RemoteLimiter {
     /// A limiter nobody has asked yet.
@@ -222,53 +131,6 @@ impl RemoteLimiter {
     /// Whether units can be reserved: every limit is a token bucket.
     pub fn is_reservable(&self) -> bool {
         self.measures.iter().all(|measure| measure.is_bucket())
-    }
-
-    /// Another rate for some keys. Only a limiter of one limit has plans; of several, each would need its own.
-    pub fn plan(&self, limit: Option<u32>, window_ms: Option<f64>, burst: Option<u32>) -> Result<RemotePlan, Fault> {
-        let [own] = &*self.config.limits else {
-            return Err(Fault::new(Code::Option, "a limiter of several limits takes no override"));
-        };
-        let burst = burst.or(limit).unwrap_or(own.burst);
-        let window = window_ms.unwrap_or(own.window_ms);
-        let config = LimitConfig { limit: limit.unwrap_or(own.limit), window_ms: window, burst, ..own.clone() };
-        let measure = Arc::new(Measure::new(&config, false, own.limit)?);
-        let same_cell = window == own.window_ms;
-        if !same_cell {
-            let mut apart = self.apart.lock();
-            if !apart.iter().any(|other| other.shares_cells(&measure)) {
-                if apart.len() >= WINDOWS {
-                    let message =
-                        format!("the plans of \"{}\" have {WINDOWS} windows of different lengths already", own.name);
-                    return Err(Fault::new(Code::Option, format!("{message}; open a limiter for each")));
-                }
-                apart.push(measure.clone());
-            }
-        }
-        Ok(RemotePlan { measure, same_cell })
-    }
-
-    /// State and counters.
-    pub fn report(&self) -> RemoteLimiterReport {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let limits = self.config.limits.iter();
-        RemoteLimiterReport {
-            config: self.config.limits.first().cloned(),
-            limits: limits
-                .map(|config| RemoteLimitReport { provenance: config.provenance.0.clone(), config: config.clone() })
-                .collect(),
-            fail_mode: self.config.fail_mode,
-            mode: self.config.mode,
-            share: self.share(),
-            keys: self.credits.as_ref().map_or(0, Credits::len),
-            allowed: count(&self.counts.allowed),
-            limited: count(&self.counts.limited),
-            blocked: count(&self.counts.blocked),
-            shadowed: count(&self.counts.shadowed),
-            leased: count(&self.counts.leased),
-            unavailable: count(&self.counts.unavailable),
-            foreign: count(&self.counts.foreign),
-        }
     }
 
     /// What is decided without asking: an impossible cost, credit, a denial that is remembered, and everything while Redis is down.

@@ -1,21 +1,24 @@
-//! Those of this process who hold a spot or wait for it. Owns who is next, and what holds while the store cannot be asked.
+//! Those of this process who hold a spot or wait for it. Owns who is next.
 //! Never calls the store, the keeper or a ledger while its own lock is held.
 //!
 //! Nobody waits in the store: the first of the line asks on behalf of all of it, when something was released here or elsewhere, or
 //! when the first of the holders would expire; whoever is first when the answer comes gets what came.
 
-use super::holders::{Holders, Spot, Ticket, Told, Verdict, Wish};
-use super::keeper::{Holder, Keeper, Right};
-use super::sleeper::{Chore, Timepiece};
-use crate::clock::{Clock, MILLI, Nanos};
-use crate::primitive::partition::Queued;
+mod alone;
+mod ending;
+
+use super::books::Office;
+use super::holders::{Spot, Ticket, Verdict, Wish};
+use super::keeper::Holder;
+use super::right::Right;
+use super::sleeper::Chore;
+use crate::clock::{MILLI, Nanos};
 use crate::redis::Trouble;
-use crate::store::ledger::{Held, Letter, News, Receipt, Refused, Token};
+use crate::store::ledger::{News, Receipt, Refused};
 use crate::store::waiters::{Place, RANKS, Waiters};
 use parking_lot::Mutex;
-use serde::Serialize;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 /// Look again at least this often while somebody waits: the word that something came free can get lost.
@@ -29,52 +32,6 @@ const QUEUED: u64 = 1;
 const FAR: u64 = 2;
 const NEAR: u64 = 3;
 const FREE: u64 = 4;
-
-/// What is decided while the store cannot be asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailMode {
-    /// Everybody is let in.
-    Open,
-    /// Nobody is.
-    #[default]
-    Closed,
-    /// As many as there may be in all are let in by this process alone.
-    Local,
-}
-
-/// What is asked for by everybody in all lines of one primitive.
-pub(super) struct Terms {
-    pub(super) limit: u32,
-    pub(super) queue: usize,
-    pub(super) ttl: Nanos,
-    pub(super) fail_mode: FailMode,
-}
-
-/// What became of those who asked.
-#[derive(Default)]
-pub(super) struct Books {
-    pub(super) queued: Mutex<Queued>,
-    pub(super) admitted: AtomicU64,
-    pub(super) refused: AtomicU64,
-    /// Decided without the store, either way.
-    pub(super) unavailable: AtomicU64,
-    /// Waiters that left before their turn.
-    pub(super) left: AtomicU64,
-    /// Rights that were lost before they were released.
-    pub(super) expired: AtomicU64,
-    /// Rights of holders that never released them.
-    pub(super) taken_over: AtomicU64,
-}
-
-/// What all lines of one primitive share.
-pub(super) struct Office {
-    pub(super) terms: Terms,
-    pub(super) holders: Arc<dyn Holders>,
-    pub(super) keeper: Arc<Keeper>,
-    pub(super) time: Arc<dyn Timepiece>,
-    pub(super) books: Books,
-}
 
 /// Somebody who asks or waits.
 struct Waiter {
@@ -258,17 +215,6 @@ impl Line {
         }
     }
 
-    /// Let in by the fail mode. False if he is gone.
-    fn admit_alone(&self, Waiter { holder, receipt, since }: &Waiter, kind: u64, waited: bool) -> bool {
-        let Office { books, time, .. } = &*self.office;
-        let news = News::Admitted { ticket: 0, fence: 0, alone: true, took_over: false, queued: waited };
-        let span = time.now().saturating_sub(*since);
-        holder.ledger.call_with(*receipt, (0, kind), news, || {
-            books.unavailable.fetch_add(1, Ordering::Relaxed);
-            books.admit(waited.then_some(span));
-        })
-    }
-
     fn refuse(&self, waiter: &Waiter, why: Refused) {
         let Office { books, .. } = &*self.office;
         if waiter.holder.ledger.tell(waiter.receipt, News::Refused(why)) {
@@ -277,65 +223,6 @@ impl Line {
                 books.unavailable.fetch_add(1, Ordering::Relaxed);
             }
         }
-    }
-
-    /// One asked, and the store has not answered.
-    fn decide_alone(self: &Arc<Self>, waiter: Waiter, rank: usize, willing: bool) {
-        match self.office.terms.fail_mode {
-            FailMode::Closed => self.refuse(&waiter, Refused::Unavailable),
-            FailMode::Open => drop(self.admit_alone(&waiter, FREE, false)),
-            FailMode::Local if self.take_near() => {
-                if !self.admit_alone(&waiter, NEAR, false) {
-                    self.give_near();
-                }
-            }
-            FailMode::Local => match if willing { self.queue_up(waiter, rank) } else { Err(waiter) } {
-                Ok(()) => self.look_in(RETRY),
-                Err(waiter) => self.refuse(&waiter, Refused::Full),
-            },
-        }
-    }
-
-    /// Those who wait have asked, and the store has not answered.
-    fn serve_alone(self: &Arc<Self>) {
-        loop {
-            let mode = self.office.terms.fail_mode;
-            if mode == FailMode::Local && !self.take_near() {
-                break;
-            }
-            let next = self.room.lock().waiters.pop();
-            let served = match (&next, mode) {
-                (None, _) => false,
-                (Some(waiter), FailMode::Closed) => {
-                    self.refuse(waiter, Refused::Unavailable);
-                    true
-                }
-                (Some(waiter), FailMode::Open) => {
-                    self.admit_alone(waiter, FREE, true);
-                    true
-                }
-                (Some(waiter), FailMode::Local) => self.admit_alone(waiter, NEAR, true),
-            };
-            if mode == FailMode::Local && !served {
-                self.give_near();
-            }
-            if next.is_none() {
-                return;
-            }
-        }
-        self.look_in(RETRY);
-    }
-
-    fn take_near(&self) -> bool {
-        let mut room = self.room.lock();
-        let free = room.far + room.near < self.office.terms.limit;
-        room.near += u32::from(free);
-        free
-    }
-
-    fn give_near(&self) {
-        let mut room = self.room.lock();
-        room.near = room.near.saturating_sub(1);
     }
 
     /// Something may be free: the line asks for one.
@@ -383,78 +270,6 @@ impl Line {
             time.wake_at(at, self.this.clone());
         }
     }
-
-    /// The keeper has struck a right out that was not released.
-    pub(super) fn lost(self: &Arc<Self>, right: Right) {
-        let Office { terms, books, .. } = &*self.office;
-        let (ledger, ticket) = (&right.holder.ledger, right.wish.ticket.number());
-        if right.in_doubt && terms.fail_mode != FailMode::Closed {
-            // Nobody can say that it is another's: it stays out here, until it is given back.
-            let mut room = self.room.lock();
-            room.far = room.far.saturating_sub(1);
-            room.near += 1;
-            room.adopted.insert(ticket);
-            drop(room);
-            // It may have come back before it was adopted.
-            if ledger.holds(right.receipt) {
-                return;
-            }
-            self.give_adopted(ticket);
-        } else {
-            self.room.lock().far -= 1;
-            if ledger.settle(right.receipt).is_some() {
-                books.expired.fetch_add(1, Ordering::Relaxed);
-                ledger.post(Letter { receipt: right.receipt, news: News::Expired });
-            }
-        }
-        self.look();
-    }
-
-    fn give_adopted(&self, ticket: u64) {
-        let mut room = self.room.lock();
-        if room.adopted.remove(&ticket) {
-            room.near = room.near.saturating_sub(1);
-        }
-    }
-
-    /// It was held, and comes back: `told` when the store knows.
-    pub(super) fn back(self: &Arc<Self>, (ticket, kind): Token, told: Option<Told<bool>>) {
-        let right = if kind == FAR { self.office.keeper.strike(Ticket::of_number(ticket)) } else { None };
-        match (kind, right) {
-            (FAR, Some(right)) => {
-                self.room.lock().far -= 1;
-                self.office.keeper.release(self, right.wish, told);
-            }
-            (kind, _) => {
-                match kind {
-                    NEAR => self.give_near(),
-                    FAR => self.give_adopted(ticket),
-                    _ => {}
-                }
-                if let Some(told) = told {
-                    told(Ok(false));
-                }
-            }
-        }
-        self.look();
-    }
-}
-
-impl Books {
-    fn admit(&self, waited: Option<Nanos>) {
-        match waited {
-            Some(span) => self.waited(span, true),
-            None => {
-                self.admitted.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn waited(&self, span: Nanos, served: bool) {
-        let mut queued = self.queued.lock();
-        queued.served += u64::from(served);
-        queued.waits.get_or_insert_default().add(span / 1_000);
-    }
 }
 
 impl Chore for Line {
@@ -471,27 +286,5 @@ impl Chore for Line {
         if is_due && let Some(line) = self.this.upgrade() {
             line.look();
         }
-    }
-}
-
-impl Held for Line {
-    fn give_back(&self, token: Token, _now: Clock<'_>) {
-        if let Some(line) = self.this.upgrade() {
-            line.back(token, None);
-        }
-    }
-
-    fn leave(&self, (place, kind): Token, _now: Clock<'_>) -> bool {
-        let books = &self.office.books;
-        if kind != QUEUED {
-            // The answer finds nobody, and what it brings passes on.
-            books.left.fetch_add(1, Ordering::Relaxed);
-            return kind == ASKING;
-        }
-        let left = self.room.lock().waiters.leave(Place::from_word(place));
-        let Some(Waiter { since, .. }) = left else { return false };
-        books.left.fetch_add(1, Ordering::Relaxed);
-        books.waited(self.office.time.now().saturating_sub(since), false);
-        true
     }
 }

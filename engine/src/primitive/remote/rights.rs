@@ -2,12 +2,13 @@
 //! Owns the line of each key. Never decides who is next: a line does.
 
 use super::Far;
+use super::books::{Books, FailMode, Office, Terms};
 use super::ear::Ear;
 use super::holders::far::FarHolders;
 use super::holders::near::NearHolders;
 use super::holders::{Holders, Spot, Ticket, Told, channel};
 use super::keeper::{Holder, Keeper};
-use super::line::{Books, FailMode, Line, Office, Terms};
+use super::line::Line;
 use super::sleeper::{Sleeper, Timepiece};
 use crate::clock::{Nanos, wall};
 use crate::redis::name::Home;

@@ -5,7 +5,7 @@
 
 use super::pending::{Overdue, Pending};
 use crate::clock::Nanos;
-use crate::redis::request::Sharing;
+use crate::redis::script::Sharing;
 use ::redis::{ServerErrorKind, Value};
 use smallvec::SmallVec;
 use std::collections::VecDeque;

@@ -118,8 +118,8 @@ impl Tier {
         let (slot, deadline) = (spot.slot, now + setting.within);
         let [entry, flight] = spot.keys();
         let request = match born {
-            Some(_) => Request::script(&SET, [entry, flight].into_iter()),
-            None => Request::script(&SET, [entry, flight, &self.state].into_iter()),
+            Some(_) => Request::script(&SET, [&*entry, &*flight].into_iter()),
+            None => Request::script(&SET, [&*entry, &*flight, &self.state].into_iter()),
         };
         let request = request
             .number(self.clock.at(deadline) / MILLI)

@@ -2,6 +2,7 @@
 //! Never asks anything.
 
 use crate::redis::name::{Bytes, Home, bytes_of, slot_of};
+use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Where one key lies: its entry, and who loads it, in one slot.
@@ -10,7 +11,6 @@ pub(super) struct Spot {
     /// The key as bytes.
     pub(super) id: Bytes,
     pub(super) entry: Vec<u8>,
-    pub(super) flight: Vec<u8>,
     pub(super) slot: u16,
     /// What an entry of this key says of its key.
     pub(super) hash: u64,
@@ -20,14 +20,16 @@ impl Spot {
     pub(super) fn new(home: &Home, units: &[u16]) -> Self {
         let id = bytes_of(units);
         let entry = home.readable(&id, "");
-        let mut flight = Vec::with_capacity(entry.len() + FLIGHT.len());
-        flight.extend_from_slice(&entry);
-        flight.extend_from_slice(FLIGHT);
-        Spot { hash: xxh3_64(&id), slot: slot_of(&entry), id, entry, flight }
+        Spot { hash: xxh3_64(&id), slot: slot_of(&entry), id, entry }
     }
 
-    pub(super) fn keys(&self) -> [&[u8]; 2] {
-        [&self.entry, &self.flight]
+    /// Who loads it. Only few ask.
+    pub(super) fn flight(&self) -> Vec<u8> {
+        [&self.entry, FLIGHT].concat()
+    }
+
+    pub(super) fn keys(&self) -> [Cow<'_, [u8]>; 2] {
+        [Cow::Borrowed(&self.entry), Cow::Owned(self.flight())]
     }
 }
 
@@ -137,8 +139,8 @@ mod tests {
         ] {
             let spot = Spot::new(&home, &units);
             assert_eq!(place_of(&home, &spot.entry), Some(Place::Entry(units.clone())));
-            assert_eq!(place_of(&home, &spot.flight), Some(Place::Flight(units)));
-            assert_eq!(slot_of(&spot.flight), spot.slot);
+            assert_eq!(place_of(&home, &spot.flight()), Some(Place::Flight(units)));
+            assert_eq!(slot_of(&spot.flight()), spot.slot);
         }
         assert_eq!(place_of(&home, b"spillway:p:cache:c:{}"), None);
         assert_eq!(place_of(&home, b"spillway:p:cache:d:{a}"), None);

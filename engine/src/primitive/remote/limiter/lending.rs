@@ -119,7 +119,7 @@ impl RemoteLimiter {
                     }
                     Ok(RemoteDecision::by_limit(0, false, verdict, By::Redis, at))
                 }
-                blocked => this.judged(&put, &blocked, at),
+                blocked => this.judged(put, &blocked, at),
             });
             if let Some(credit) = credit.as_ref().filter(|_| asks) {
                 credit.end();

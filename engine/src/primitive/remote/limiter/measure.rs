@@ -1,6 +1,7 @@
 //! One limit as it is counted in Redis: its cell's name, what the scripts are told of it, and what their answers mean. Owns the
 //! arithmetic in microseconds, which is that of the policies. Never asks anything.
 
+use super::steps::{MOST_COUNTED, unit};
 use crate::clock::Nanos;
 use crate::error::{Code, Fault};
 use crate::policy::Ticks;
@@ -18,9 +19,6 @@ const FLOOR: Ticks = 10;
 
 /// How far ahead of now a cell may lie. With now, which is below 2^51 until the year 2041, it stays well below 2^53.
 pub(super) const FARTHEST: Ticks = (1 << 52) - 1;
-
-/// The largest limit whose windows can be counted in steps that doubles hold: count and step have 53 bits together.
-const MOST_COUNTED: u32 = (1 << 26) - 1;
 
 /// Ticks of Redis in a nanosecond's thousands.
 pub(super) const MICRO: Nanos = 1_000;
@@ -301,15 +299,6 @@ fn shift_of(window: Ticks) -> u32 {
     (u64::BITS - window.leading_zeros()).saturating_sub(44)
 }
 
-/// The step a unit is counted in: `limit` of them fit 63 bits, one more does not. Of all that do, the one with the most zeros at its
-/// end, so that every multiple is exact as a double.
-fn unit(limit: u32) -> u64 {
-    let limit = u64::from(limit.max(1));
-    let (most, room) = (i64::MAX as u64 / limit, i64::MAX as u64 / (limit * (limit + 1)));
-    let zeros = room.max(1).ilog2();
-    (most >> zeros) << zeros
-}
-
 fn too_fine(limit: u32, window_ms: f64) -> Fault {
     let advice = "a larger `cost` per call with a smaller `limit` says the same, and so does a fixed window";
     let rate = format!("`limit` {limit} in a `window` of {window_ms} ms is more than one unit per 10 µs");
@@ -323,21 +312,3 @@ fn too_long(limit: u32, window_ms: f64, burst: u32) -> Fault {
 
 /// The slack of the policies is in their ticks, which are microseconds here: it must never cut what a script has let stand.
 const _: () = assert!(rate::SLACK >= 1_000_000);
-
-#[cfg(test)]
-mod tests {
-    use super::{MOST_COUNTED, unit};
-
-    #[test]
-    fn a_limit_of_units_fits_and_one_more_does_not_and_every_multiple_is_a_double() {
-        for limit in (1..2_000).chain([1 << 20, (1 << 25) - 1, MOST_COUNTED - 1, MOST_COUNTED]) {
-            let (unit, limit) = (unit(limit), i128::from(limit));
-            let top = i128::from(i64::MAX);
-            assert!(limit * i128::from(unit) <= top && (limit + 1) * i128::from(unit) > top, "{limit}");
-            for count in [1, 2, limit / 3, limit - 1, limit, MOST_COUNTED.into()] {
-                let sum = (count * i128::from(unit)).unsigned_abs();
-                assert_eq!(sum as f64 as u128, sum, "{count} of {limit}");
-            }
-        }
-    }
-}

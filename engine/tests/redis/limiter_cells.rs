@@ -1,11 +1,13 @@
 //! What lies in Redis: other applications' data, odd keys, charges that are sent twice, cells that end, clocks that jump.
 
+use crate::asking::link_to;
 use crate::limiters::{
-    TODAY, Text, all, block, bucket, consume, fixed, open, peek, refund, report, reset, sliding, strict, unblock,
+    TODAY, Text, all, block, bucket, consume, fixed, open, open_on, peek, refund, report, reset, sliding, strict,
+    unblock,
 };
 use crate::manual::{Manual, error_of};
 use crate::server::Server;
-use spillway_engine::clock::MILLI;
+use spillway_engine::clock::{MILLI, Moment, monotonic, wall};
 use spillway_engine::primitive::limit::LimitConfig;
 use spillway_engine::primitive::remote::limiter::{By, RemoteReason};
 use spillway_engine::primitive::rule::Algorithm;
@@ -13,6 +15,10 @@ use spillway_engine::redis::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+fn now() -> Moment {
+    Moment { mono: monotonic(), wall: wall() }
+}
 
 fn store() -> (Server, Arc<Manual>) {
     let server = Server::start();
@@ -255,11 +261,12 @@ fn nobody_is_locked_out_for_longer_than_a_window_by_a_clock_that_went_back() {
 
 #[test]
 fn a_key_that_is_charged_twice_in_one_call_lasts_as_long_as_both_charges() {
-    let (server, store) = store();
-    let limiter = open("it", strict(vec![bucket(10, 10_000.0, 10)]), &store);
+    let server = Server::start();
+    let link = link_to(&server);
+    let limiter = open_on("it", strict(vec![bucket(10, 10_000.0, 10)]), link.clone());
     let key = Text::new("ada");
     // What the first would be stored for is long enough for the second, but it is never stored.
-    assert!(all(&[(&limiter, &key, 4), (&limiter, &key, 1)], store.now()).ok);
+    assert!(all(&[(&limiter, &key, 4), (&limiter, &key, 1)], now()).ok);
     let name = server.tell(&["RANDOMKEY"]);
     let left: i64 = server.tell(&["PTTL", &name]).trim_start_matches(':').parse().unwrap();
     assert!((4_900..=6_300).contains(&left), "{left} ms");
@@ -267,17 +274,11 @@ fn a_key_that_is_charged_twice_in_one_call_lasts_as_long_as_both_charges() {
 
 #[test]
 fn cells_end_by_themselves_and_not_before() {
-    use crate::asking::link_to;
-    use crate::limiters::open_on;
     let server = Server::start();
     let link = link_to(&server);
     for limit in [bucket(10, 2_000.0, 10), sliding(10, 1_000.0), fixed(10, 1_000.0)] {
         let limiter = open_on(&format!("{:?}", limit.algorithm), strict(vec![limit.clone()]), link.clone());
         let key = Text::new("ada");
-        let now = || spillway_engine::clock::Moment {
-            mono: spillway_engine::clock::monotonic(),
-            wall: spillway_engine::clock::wall(),
-        };
         // The next window of a fixed one has a cell of its own.
         let charges = if limit.algorithm == Algorithm::FixedWindow { 1 } else { 9 };
         for charge in 0..charges {

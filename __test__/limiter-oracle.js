@@ -77,6 +77,7 @@ class NaiveBucket {
 /** Counts of the windows of the calendar, by their number. */
 class NaiveWindow {
   static clock = 'wall'
+  /** The latest that has begun, also if what was charged in it was given back. */
   id = 0n
   current = 0n
   previous = 0n
@@ -89,7 +90,6 @@ class NaiveWindow {
   stand({ width }, now) {
     const id = now / width
     const into = now % width
-    if (this.current === 0n && this.previous === 0n) return { id, into, early: 0n, current: 0n, previous: 0n }
     const ahead = this.id - id
     if (ahead > 0n) {
       const early = ahead * width - into

@@ -54,11 +54,13 @@ impl RemoteLimiter {
         self.send_to(request, self.slot_of(stem), again, sent, done);
     }
 
-    fn slot_of(&self, stem: &[u8]) -> Option<u16> {
+    /// The slot of a key's cells, where that matters.
+    pub(super) fn slot_of(&self, stem: &[u8]) -> Option<u16> {
         self.far.remote.is_cluster().then(|| slot_of(stem))
     }
 
-    fn send_to(
+    /// As [`RemoteLimiter::send`], by whoever gives the stem away.
+    pub(super) fn send_to(
         &self,
         request: Request,
         slot: Option<u16>,
@@ -118,8 +120,7 @@ impl RemoteLimiter {
         own: bool,
         answer: impl FnOnce(RemoteDecision) + Send + 'static,
     ) {
-        let (this, Put { cost, looks, sent, .. }) = (self.clone(), &put);
-        let (cost, looks, sent) = (*cost, *looks, *sent);
+        let (this, &Put { cost, looks, sent, .. }) = (self.clone(), &put);
         self.put(put, TRIES, move |put, outcome| {
             let decision = match outcome.and_then(|(outcome, now)| this.judged(put, &outcome, now)) {
                 Ok(decision) => {

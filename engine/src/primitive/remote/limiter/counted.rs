@@ -52,9 +52,9 @@ impl RemoteLimiter {
         };
         let cell = measure.cell(&stem, window);
         let request = Request::command("INCRBY").arg(&cell).number(unit);
-        let (this, route) = (self.clone(), stem.clone());
+        let (this, slot) = (self.clone(), self.slot_of(&stem));
         let counting = Counting { key, stem, cell, unit, window, left, sent: now };
-        self.send(request, &route, Again::No, now, move |reply| this.has_counted(counting, reply, answer));
+        self.send_to(request, slot, Again::No, now, move |reply| this.has_counted(counting, reply, answer));
     }
 
     fn has_counted(
